@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Coherent kernel mappings of a virtqueue's metadata: a software TLB for rings.
+ */
+#ifndef _VHOST_RINGMAP_H
+#define _VHOST_RINGMAP_H
+
+#include <linux/compiler.h>
+#include <linux/jump_label.h>
+#include <linux/moduleparam.h>
+#include <linux/nospec.h>
+#include <linux/string.h>
+
+#include "vhost.h"
+
+#ifdef CONFIG_VHOST_RINGMAP
+
+extern const struct kernel_param_ops vhost_ringmap_param_ops;
+
+void vhost_ringmap_dev_init(struct vhost_dev *dev);
+void vhost_ringmap_dev_cleanup(struct vhost_dev *dev);
+void __vhost_ringmap_reset(struct vhost_ringmap *rm);
+bool vhost_ringmap_access_slow(struct vhost_virtqueue *vq,
+			       int type, unsigned long addr, void *buf,
+			       unsigned long size, bool write);
+
+#ifdef CONFIG_VHOST_RINGMAP_WINDOWS
+DECLARE_STATIC_KEY_FALSE(vhost_ringmap_windows);
+void __vhost_ringmap_window_use(void);
+
+/* Between the lookup of a mapping and the store through it. */
+static inline void vhost_ringmap_window_use(void)
+{
+	if (static_branch_unlikely(&vhost_ringmap_windows))
+		__vhost_ringmap_window_use();
+}
+#else
+static inline void vhost_ringmap_window_use(void) {}
+#endif
+
+/*
+ * Kernel address of [@addr, @addr + @size), or NULL when it is not mapped, not
+ * in the region, or straddles pages. Caller holds the map lock. The index is
+ * clamped, because leaving user access also leaves its speculation barrier.
+ */
+static __always_inline void *
+vhost_ringmap_lookup(const struct vhost_ringmap_region *r, unsigned long addr,
+		     unsigned long size)
+{
+	unsigned long off = addr - r->addr;
+	unsigned long page;
+	void *kaddr;
+
+	if (unlikely(off >= r->len || size > r->len - off))
+		return NULL;
+	off += r->offset;
+	page = array_index_nospec(off >> PAGE_SHIFT, r->npages);
+	off = offset_in_page(off);
+	kaddr = r->kaddr[page];
+	if (unlikely(!kaddr || off + size > PAGE_SIZE))
+		return NULL;
+	return kaddr + off;
+}
+
+/**
+ * vhost_ringmap_read() - read virtqueue metadata through the mapping
+ * @vq: virtqueue
+ * @type: enum vhost_uaddr_type of the ring that @src points into
+ * @dst: kernel buffer
+ * @src: user address, or guest IOVA with a device IOTLB
+ * @size: bytes; a u16 is read by one load
+ *
+ * Context: the worker, or the owner in an ioctl. May sleep. The caller holds
+ * the queue's mutex, or there is no device IOTLB.
+ * Return: false where the caller must use user access, which faults the page
+ * in and so lets the next access be mapped.
+ */
+static __always_inline bool
+vhost_ringmap_read(struct vhost_virtqueue *vq, int type, void *dst,
+		   const void __user *src, unsigned long size)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	unsigned long addr = (unsigned long)src;
+	void *p;
+
+	if (READ_ONCE(rm->accessor) != VHOST_ACCESSOR_RINGMAP) {
+		rm->stats.user++;
+		return false;
+	}
+	spin_lock(&rm->lock);
+	p = vhost_ringmap_lookup(&rm->region[type], addr, size);
+	if (likely(p)) {
+		/*
+		 * One fetch: the unlock keeps the compiler from reading guest
+		 * memory again, and a __virtio16 is naturally aligned.
+		 */
+		if (size == sizeof(u16))
+			*(u16 *)dst = READ_ONCE(*(u16 *)p);
+		else
+			memcpy(dst, p, size);
+		rm->stats.mapped++;
+	}
+	spin_unlock(&rm->lock);
+	if (likely(p))
+		return true;
+	return vhost_ringmap_access_slow(vq, type, addr, dst, size, false);
+}
+
+/**
+ * vhost_ringmap_write() - write virtqueue metadata through the mapping
+ * @vq: virtqueue
+ * @type: enum vhost_uaddr_type of the ring that @dst points into
+ * @dst: user address, or guest IOVA with a device IOTLB
+ * @src: kernel buffer
+ * @size: bytes; a u16 is written by one store
+ *
+ * Order between two writes is the caller's, by the same barriers as with user
+ * access.
+ *
+ * Context: as vhost_ringmap_read().
+ * Return: as vhost_ringmap_read().
+ */
+static __always_inline bool
+vhost_ringmap_write(struct vhost_virtqueue *vq, int type, void __user *dst,
+		    const void *src, unsigned long size)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	unsigned long addr = (unsigned long)dst;
+	void *p;
+
+	if (READ_ONCE(rm->accessor) != VHOST_ACCESSOR_RINGMAP) {
+		rm->stats.user++;
+		return false;
+	}
+	spin_lock(&rm->lock);
+	p = vhost_ringmap_lookup(&rm->region[type], addr, size);
+	if (likely(p)) {
+		vhost_ringmap_window_use();
+		if (size == sizeof(u16))
+			WRITE_ONCE(*(u16 *)p, *(const u16 *)src);
+		else
+			memcpy(p, src, size);
+		rm->stats.mapped++;
+	}
+	spin_unlock(&rm->lock);
+	if (likely(p))
+		return true;
+	return vhost_ringmap_access_slow(vq, type, addr, (void *)src, size,
+					 true);
+}
+
+/**
+ * vhost_ringmap_reset() - drop the mappings of a queue
+ * @vq: virtqueue
+ *
+ * For every place that changes what the mappings were derived from: ring
+ * addresses, size, or the device IOTLB.
+ *
+ * Context: caller holds the queue's mutex, or nobody else uses the queue. Does
+ * not sleep.
+ */
+static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq)
+{
+	__vhost_ringmap_reset(&vq->ringmap);
+}
+
+#else /* !CONFIG_VHOST_RINGMAP */
+
+static inline void vhost_ringmap_dev_init(struct vhost_dev *dev) {}
+static inline void vhost_ringmap_dev_cleanup(struct vhost_dev *dev) {}
+static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
+
+static inline bool vhost_ringmap_read(struct vhost_virtqueue *vq, int type,
+				      void *dst, const void __user *src,
+				      unsigned long size)
+{
+	return false;
+}
+
+static inline bool vhost_ringmap_write(struct vhost_virtqueue *vq, int type,
+				       void __user *dst, const void *src,
+				       unsigned long size)
+{
+	return false;
+}
+
+#endif /* CONFIG_VHOST_RINGMAP */
+
+#endif /* _VHOST_RINGMAP_H */

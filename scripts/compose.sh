@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# compose.sh TREE BASE_TARBALL: make TREE a git tree of the base kernel with one
+# commit per entry of ./series. Commits are built in an index beside the work
+# tree, so that updating a tree touches only the files that changed.
+set -euo pipefail
+
+tree=$1 tarball=$2
+src=$(pwd)
+hooks=hooks/$(cat scripts/base-series)
+tested=$(cat scripts/base-tested)
+trap 'echo "compose: failed; nothing in $tree was changed" >&2' ERR
+die() { trap - ERR; echo "compose: $*" >&2; exit 1; }
+g() { git -C "$tree" -c core.autocrlf=false -c gc.auto=0 "$@"; }
+
+stamp=$(stat -c '%Y-%s' "$tarball")
+if [ "$(cat "$tree/.git/ringmap-base" 2>/dev/null || true)" != "$stamp" ]; then
+	[ ! -d "$tree" ] || [ -z "$(g status --porcelain 2>/dev/null | head -1)" ] ||
+		die "$tree has edits and the base changed; run 'make refresh' first"
+	echo "compose: unpacking $(basename "$tarball")" >&2
+	rm -rf "$tree.new" "$tree"
+	mkdir -p "$tree.new"
+	tar -xf "$tarball" -C "$tree.new" --strip-components=1 ||
+		die "cannot unpack $tarball into $tree.new; is the disk full?"
+	git -C "$tree.new" init -q -b base
+	git -C "$tree.new" config core.looseCompression 0
+	git -C "$tree.new" config user.name ringmap
+	git -C "$tree.new" config user.email ringmap@localhost
+	echo "compose: committing the base" >&2
+	git -C "$tree.new" add -A -f .
+	GIT_AUTHOR_DATE="@$(stat -c %Y "$tarball") +0000" \
+	GIT_COMMITTER_DATE="@$(stat -c %Y "$tarball") +0000" \
+		git -C "$tree.new" commit -q -m "linux $(make -s -C "$tree.new" kernelversion)"
+	echo "$stamp" > "$tree.new/.git/ringmap-base"
+	mv "$tree.new" "$tree"
+fi
+version=$(make -s -C "$tree" kernelversion)
+case $version in
+$(cat scripts/base-series).*) ;;
+*) die "the base is $version; this branch is for $(cat scripts/base-series).y" ;;
+esac
+[ "$version" = "$tested" ] ||
+	echo "compose: warning: base $version is untested, $tested was tested" >&2
+
+if [ -n "$(g status --porcelain | head -1)" ] && [ -z "${FORCE:-}" ]; then
+	die "$tree has edits; keep them with 'make refresh' or drop them with FORCE=1"
+fi
+
+export GIT_INDEX_FILE="$tree/.git/ringmap-index"
+export GIT_AUTHOR_DATE GIT_COMMITTER_DATE
+when=$(g log -1 --format=%ct base)
+rm -f "$GIT_INDEX_FILE"
+g read-tree base
+parent=$(g rev-parse base)
+title='' body=''
+touched=0
+
+commit() {
+	[ -n "$title" ] || return 0
+	[ "$touched" = 1 ] || die "series: '$title' changes nothing"
+	when=$((when + 60))
+	GIT_AUTHOR_DATE="@$when +0000" GIT_COMMITTER_DATE="@$when +0000"
+	parent=$(printf '%s\n\n%s' "$title" "$body" |
+		g commit-tree "$(g write-tree)" -p "$parent")
+	body='' touched=0
+}
+
+while IFS= read -r line || [ -n "$line" ]; do
+	case $line in
+	'#'*) ;;
+	'['*']') commit; title=${line#[}; title=${title%]} ;;
+	'patch '*)
+		g apply --cached "$src/$hooks/${line#patch }" ||
+			die "$hooks/${line#patch } does not apply to $version; rebase it"
+		touched=1 ;;
+	'file '*)
+		f=${line#file }
+		[ -f "$f" ] || die "series names $f, which does not exist"
+		to=$f
+		[ "$f" != Kconfig ] || to=Kconfig.ringmap
+		! g ls-files --error-unmatch "$to" >/dev/null 2>&1 ||
+			die "$to already exists in the base; an overlay file must be new"
+		mode=100644; [ ! -x "$f" ] || mode=100755
+		g update-index --add --cacheinfo \
+			"$mode,$(g hash-object -w "$src/$f"),$to"
+		touched=1 ;;
+	*) [ -z "$body$line" ] || body+=$line$'\n' ;;
+	esac
+done < series
+commit
+
+unset GIT_INDEX_FILE
+g update-ref refs/heads/composed "$parent"
+if [ "$(g symbolic-ref --short HEAD)" != ringmap ]; then
+	g checkout -q -B ringmap composed
+else
+	g reset -q --hard composed
+fi
+echo "compose: $version + $(g rev-list --count base..ringmap) commits" >&2
