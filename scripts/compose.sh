@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# compose.sh TREE BASE_TARBALL: make TREE a git tree of the base kernel with one
-# commit per entry of ./series. Commits are built in an index beside the work
+# compose.sh: make the cache's tree a git tree of the base kernel with one commit
+# per entry of ./series, and print its path. Commits are built in an index beside the work
 # tree, so that updating a tree touches only the files that changed.
-set -euo pipefail
+. scripts/common.sh
 
-tree=$1 tarball=$2
-src=$(pwd)
+tarball=${BASE:?}
+src=$here
 hooks=hooks/$(cat scripts/base-series)
 tested=$(cat scripts/base-tested)
-trap 'echo "compose: failed; nothing in $tree was changed" >&2' ERR
-die() { trap - ERR; echo "compose: $*" >&2; exit 1; }
 g() { git -C "$tree" -c core.autocrlf=false -c gc.auto=0 "$@"; }
 
 stamp=$(stat -c '%Y-%s' "$tarball")
 if [ "$(cat "$tree/.git/ringmap-base" 2>/dev/null || true)" != "$stamp" ]; then
 	[ ! -d "$tree" ] || [ -z "$(g status --porcelain 2>/dev/null | head -1)" ] ||
 		die "$tree has edits and the base changed; run 'make refresh' first"
-	echo "compose: unpacking $(basename "$tarball")" >&2
+	need_space 8 "the base tree"
+	say "unpacking ${tarball##*/}"
 	rm -rf "$tree.new" "$tree"
 	mkdir -p "$tree.new"
 	tar -xf "$tarball" -C "$tree.new" --strip-components=1 ||
@@ -25,7 +24,7 @@ if [ "$(cat "$tree/.git/ringmap-base" 2>/dev/null || true)" != "$stamp" ]; then
 	git -C "$tree.new" config core.looseCompression 0
 	git -C "$tree.new" config user.name ringmap
 	git -C "$tree.new" config user.email ringmap@localhost
-	echo "compose: committing the base" >&2
+	say "committing the base"
 	git -C "$tree.new" add -A -f .
 	GIT_AUTHOR_DATE="@$(stat -c %Y "$tarball") +0000" \
 	GIT_COMMITTER_DATE="@$(stat -c %Y "$tarball") +0000" \
@@ -39,7 +38,7 @@ $(cat scripts/base-series).*) ;;
 *) die "the base is $version; this branch is for $(cat scripts/base-series).y" ;;
 esac
 [ "$version" = "$tested" ] ||
-	echo "compose: warning: base $version is untested, $tested was tested" >&2
+	say "warning: base $version is untested, $tested was tested"
 
 if [ -n "$(g status --porcelain | head -1)" ] && [ -z "${FORCE:-}" ]; then
 	die "$tree has edits; keep them with 'make refresh' or drop them with FORCE=1"
@@ -95,4 +94,5 @@ if [ "$(g symbolic-ref --short HEAD)" != ringmap ]; then
 else
 	g reset -q --hard composed
 fi
-echo "compose: $version + $(g rev-list --count base..ringmap) commits" >&2
+say "$version and $(g rev-list --count base..ringmap) commits"
+echo "$tree"

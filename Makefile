@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# ringmap: 'make help' lists what there is to do.
+
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+# Everything that can be made again lives here, outside the checkout.
+RINGMAP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ringmap
+VARIANT ?= vm
+JOBS ?= $(shell nproc)
+BASE ?= /usr/src/linux-source-$(shell cat scripts/base-series).tar.xz
+OUT ?= out/series
+export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
+
+.PHONY: help demo check check-full tree kernel selftests shell refresh series
+.PHONY: bisect-check off-proof mutants tools lint clean distclean
+
+help:
+	@sed -n 's/^#| \?//p' Makefile
+#| ringmap: coherent kernel mappings for vhost rings, on Linux 6.12
+#|
+#|   make demo          packets through mapped rings, beside user access; out/demo.json
+#|   make check         all tests
+#|   make check-full    and the debug kernel, the mutants and bisect-check
+#|
+#|   make tree          base kernel plus our commits, as a git tree; prints its path
+#|   make kernel        build it: VARIANT=vm (default), debug or off; prints the image
+#|   make shell         a prompt in a VM with vhost and the selftests
+#|   make selftests     run the selftests in the VM; VARIANT=vm or debug, T=name for one
+#|   make refresh       write edits made in the tree back to this repository
+#|   make series        patches for 'git am'; OUT=dir (out/series)
+#|
+#|   make lint          checkpatch, sparse, W=1, shellcheck
+#|   make off-proof     options off: the same machine code as the base
+#|   make bisect-check  the touched directories build at each commit
+#|   make mutants       with a guard removed, a test fails
+#|   make clean         remove out/
+#|   make distclean     and the cache
+#|
+#| Variables: RINGMAP_CACHE (~/.cache/ringmap), JOBS (processors), BASE (tarball of
+#| the base, /usr/src/linux-source-6.12.tar.xz), FORCE=1 (drop edits in the tree)
+
+demo:
+	@scripts/deps.sh install build vm
+	@scripts/demo.sh
+
+check:
+	@scripts/deps.sh install build vm lint
+	@scripts/check.sh
+
+check-full:
+	@scripts/deps.sh install build vm lint
+	@scripts/check.sh full
+
+tree:
+	@scripts/deps.sh check build
+	@scripts/compose.sh
+
+kernel:
+	@scripts/deps.sh check build
+	@scripts/compose.sh >/dev/null
+	@scripts/build.sh
+
+selftests:
+	@scripts/deps.sh check build vm
+	@scripts/selftests.sh
+
+shell:
+	@scripts/deps.sh check build vm
+	@scripts/shell.sh
+
+refresh:
+	@scripts/refresh.sh
+
+series:
+	@scripts/deps.sh check build
+	@scripts/compose.sh >/dev/null
+	@scripts/series.sh
+
+bisect-check off-proof mutants lint:
+	@scripts/deps.sh check build vm lint
+	@scripts/compose.sh >/dev/null
+	@scripts/$@.sh
+
+clean:
+	rm -rf out
+
+distclean: clean
+	rm -rf "$(RINGMAP_CACHE)"

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# build.sh: configure and build the kernel of $VARIANT; print the image's path.
+# build.sh config SOURCE BUILD FRAGMENT...: only configure.
+. scripts/common.sh
+
+# configure SOURCE BUILD FRAGMENT...: tinyconfig plus fragments. Every symbol that
+# a fragment asks for must be in the result, or the build fails and names it.
+configure() {
+	local src=$1 out=$2 cfg=$2.config line bad=0
+	shift 2
+	mkdir -p "$out" "$cfg"
+	logged "config-${out##*/}" kconfig "$src" "$cfg" "$@" || exit 1
+	while IFS= read -r line; do
+		case $line in
+		*=n) ! grep -q "^${line%=n}=" "$cfg/.config" || { say "$line is not what .config says"; bad=1; } ;;
+		*) grep -qxF "$line" "$cfg/.config" || { say "$line did not survive into .config"; bad=1; } ;;
+		esac
+	done < <(grep -h '^CONFIG_' "$@")
+	[ "$bad" = 0 ] || die "configs/ asks for symbols that this kernel does not take"
+	cmp -s "$cfg/.config" "$out/.config" || cp "$cfg/.config" "$out/.config"
+}
+
+kconfig() {
+	local src=$1 cfg=$2
+	shift 2
+	kmake "$src" "$cfg" tinyconfig
+	"$src/scripts/kconfig/merge_config.sh" -m -O "$cfg" "$cfg/.config" "$@"
+	kmake "$src" "$cfg" olddefconfig
+}
+
+if [ "${1:-}" = config ]; then
+	shift
+	configure "$@"
+	exit
+fi
+
+case $variant in
+vm) fragments=(configs/vm.config configs/ringmap.config) ;;
+debug) fragments=(configs/vm.config configs/ringmap.config configs/debug.config) ;;
+off) fragments=(configs/vm.config configs/off.config) ;;
+*) die "VARIANT=$variant: choose vm, debug or off" ;;
+esac
+out=$cache/build/$variant
+[ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"
+configure "$tree" "$out" "${fragments[@]}"
+say "building the $variant kernel"
+logged "kernel-$variant" kmake "$tree" "$out" bzImage || exit 1
+image "$variant"

@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# Sourced by the scripts: where things are, and how they speak.
+set -euo pipefail
+
+cache=${RINGMAP_CACHE:?run this through make}
+tree=$cache/tree
+base=$cache/base
+bin=$cache/bin
+logs=$cache/log
+jobs=${JOBS:-$(nproc)}
+variant=${VARIANT:-vm}
+here=$(pwd)
+
+say() { echo "${0##*/}: $*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+case $jobs in '' | *[!0-9]* | 0) die "JOBS=$jobs is not a number of processors" ;; esac
+mkdir -p "$cache" "$logs" "$bin" 2>/dev/null ||
+	die "cannot create $cache; set RINGMAP_CACHE to a directory that can be written"
+
+# need_space GIB WHAT
+need_space() {
+	local free
+	free=$(df --output=avail -k "$cache" | tail -1)
+	[ "$free" -ge $(($1 * 1048576)) ] ||
+		die "$2 needs $1 GiB in $cache, and $((free / 1048576)) GiB are free"
+}
+
+# logged NAME COMMAND...: run with a log; when it fails, show its end and where
+# it is. Meanwhile say every ten seconds how far it is.
+logged() {
+	local log=$logs/$1.log what=$1 start=$SECONDS pid rc=0 said=0
+	shift
+	"$@" > "$log" 2>&1 &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.2
+		if ((SECONDS - start >= said + 10)); then
+			said=$((SECONDS - start))
+			say "$what: $(grep -cE '^  [A-Z]' "$log") steps, $said s"
+		fi
+	done
+	wait "$pid" || rc=$?
+	if [ "$rc" != 0 ]; then
+		grep -nE 'error|Error|No space' "$log" | head -20 >&2 || true
+		tail -5 "$log" >&2
+		say "$what failed; the whole log is $log"
+	fi
+	return "$rc"
+}
+
+# kmake SOURCE BUILD TARGETS...: the kernel's make with the cache's compiler
+kmake() {
+	local src=$1 out=$2
+	shift 2
+	CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$cache CCACHE_NOHASHDIR=1 \
+	CCACHE_MAXSIZE=8G KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=ringmap \
+	KBUILD_BUILD_HOST=ringmap MAKEFLAGS='' \
+		make -C "$src" O="$out" CC="ccache gcc" -j"$jobs" "$@"
+}
+
+# build the harness if it is older than its source
+build_tools() {
+	local cflags=(-std=gnu11 -O2 -Wall -Wextra -Werror)
+	[ "$bin/ringvm" -nt scripts/ringvm.c ] ||
+		gcc "${cflags[@]}" -o "$bin/ringvm" scripts/ringvm.c >&2
+	[ "$bin/ringinit" -nt scripts/ringinit.c ] ||
+		gcc "${cflags[@]}" -static -o "$bin/ringinit" scripts/ringinit.c >&2
+}
+
+image() { echo "$cache/build/$1/arch/x86/boot/bzImage"; }
+
+ringvm() { "$bin/ringvm" --state "$cache/accel" "$@"; }

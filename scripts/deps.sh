@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# deps.sh install|check SET...: the Debian packages that we need.
+set -euo pipefail
+
+series=$(cat scripts/base-series)
+mode=$1
+shift
+packages=()
+for set in "$@"; do
+	case $set in
+	build) packages+=(gcc make git flex bison bc libelf-dev xz-utils ccache
+			  linux-libc-dev) ;;
+	vm) packages+=(qemu-system-x86 busybox-static e2fsprogs) ;;
+	lint) packages+=(sparse shellcheck perl) ;;
+	*) echo "deps: no set '$set'" >&2; exit 1 ;;
+	esac
+done
+[ -f "${BASE:-}" ] || packages+=("linux-source-$series")
+case ${BASE:-} in
+/usr/src/linux-source-"$series".tar.xz) ;;
+*) [ -f "${BASE:-}" ] || { echo "deps: error: BASE=${BASE:-} is not a file" >&2; exit 1; } ;;
+esac
+
+missing=()
+for p in "${packages[@]}"; do
+	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' ||
+		missing+=("$p")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$mode" != install ]; then
+	echo "deps: error: missing packages: run 'apt-get install ${missing[*]}'" >&2
+	exit 1
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "deps: error: not root; as root run 'apt-get install ${missing[*]}', then again" >&2
+	exit 1
+fi
+echo "deps: installing ${missing[*]}" >&2
+log=$(mktemp)
+export DEBIAN_FRONTEND=noninteractive
+if ! apt-get install -y --no-install-recommends "${missing[@]}" > "$log" 2>&1 &&
+   ! { apt-get update > "$log" 2>&1 &&
+       apt-get install -y --no-install-recommends "${missing[@]}" > "$log" 2>&1; }; then
+	grep -E '^(E|Err|W):' "$log" | head -5 >&2
+	echo "deps: error: apt-get could not install ${missing[*]}; is there a network? log: $log" >&2
+	exit 1
+fi
+rm -f "$log"

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# shell.sh: a prompt in the VM.
+. scripts/common.sh
+
+[ -t 0 ] || die "make shell wants a terminal"
+scripts/compose.sh >/dev/null
+kernel=$(scripts/build.sh | tail -1)
+build_tools
+out=$cache/build/selftests
+mkdir -p "$out"
+logged selftests-build make -C "$tree/tools/testing/selftests/vhost" OUTPUT="$out" || exit 1
+cat >&2 <<END
+
+A VM with your root, read-only under a tmpfs. The selftests are here:
+  ./ringmap_test -l                            list the tests
+  ./ringmap_test -t device.queue_sizes         run one
+  ./ringmap_demo >/dev/null                    the demo's traffic
+  ls /sys/kernel/debug/vhost                   devices, while one is open
+  cat /sys/module/vhost/parameters/accessor    default of new devices
+Leave with 'exit'.
+
+END
+ringvm --kernel "$kernel" --interactive -- "cd $out; exec bash -i"

@@ -1,0 +1,784 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vhost ring mappings: packets go through real virtqueues while the memory
+ * under them, the accessor and the owner change.
+ *
+ * Every test runs with user access too where it can, because that is what the
+ * mappings must not differ from.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "vring.h"
+
+#define PARAM		"/sys/module/vhost/parameters/accessor"
+#define WINDOWS		"/sys/kernel/debug/vhost/windows/"
+#define HUGE_SIZE	(2UL << 20)
+
+/* Seconds a test may take: emulation is slow, and the debug kernel slower. */
+#define PATIENCE	300
+
+#define ASSERT_OK(d, call) do {						\
+	int __ret = (call);						\
+	ASSERT_EQ(0, __ret) { TH_LOG("%s", (d)->error); }		\
+} while (0)
+
+static ssize_t write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text));
+	if (ret < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static void read_text(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+
+	buf[n < 0 ? 0 : n] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+static long read_number(const char *path)
+{
+	char buf[32];
+
+	read_text(path, buf, sizeof(buf));
+	return atol(buf);
+}
+
+static void open_and_start(struct __test_metadata *_metadata,
+			   struct vring_dev *d, const struct vring_config *cfg,
+			   const char *accessor)
+{
+	ASSERT_OK(d, vring_open(d, cfg));
+	ASSERT_OK(d, vring_set_accessor(d, accessor));
+	ASSERT_OK(d, vring_start(d));
+}
+
+/* At least 99 % of the accesses since the last call were mapped. */
+static void expect_mapped(struct __test_metadata *_metadata,
+			  struct vring_dev *d, uint64_t packets)
+{
+	long long mapped = vring_stat_sum(d, "mapped");
+	long long fallback = vring_stat_sum(d, "fallback");
+
+	ASSERT_OK(d, vring_run(d, packets, NULL));
+	mapped = vring_stat_sum(d, "mapped") - mapped;
+	fallback = vring_stat_sum(d, "fallback") - fallback;
+	EXPECT_GE(mapped, (long long)packets);
+	EXPECT_LE(fallback * 99, mapped) {
+		TH_LOG("%lld mapped, %lld fell back", mapped, fallback);
+	}
+}
+
+/* --- every feature of the rings, in both modes --- */
+
+FIXTURE(traffic) {
+	struct vring_dev d;
+};
+
+FIXTURE_VARIANT(traffic) {
+	const char *accessor;
+	bool event_idx, indirect, mergeable;
+};
+
+#define TRAFFIC(mode, name, ...)					\
+	FIXTURE_VARIANT_ADD(traffic, mode ## _ ## name) {		\
+		.accessor = #mode, __VA_ARGS__				\
+	}
+TRAFFIC(uaccess, plain);
+TRAFFIC(uaccess, event_idx, .event_idx = true);
+TRAFFIC(uaccess, indirect, .indirect = true);
+TRAFFIC(uaccess, mergeable, .mergeable = true);
+TRAFFIC(ringmap, plain);
+TRAFFIC(ringmap, event_idx, .event_idx = true);
+TRAFFIC(ringmap, indirect, .indirect = true);
+TRAFFIC(ringmap, mergeable, .mergeable = true);
+TRAFFIC(ringmap, all, .event_idx = true, .indirect = true,
+	.mergeable = true);
+
+FIXTURE_SETUP(traffic)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.event_idx = variant->event_idx;
+	cfg.indirect = variant->indirect;
+	cfg.mergeable = variant->mergeable;
+	cfg.max_frame = 1000;
+	open_and_start(_metadata, &self->d, &cfg, variant->accessor);
+}
+
+FIXTURE_TEARDOWN(traffic)
+{
+	vring_close(&self->d);
+}
+
+TEST_F_TIMEOUT(traffic, packets, PATIENCE)
+{
+	ASSERT_OK(&self->d, vring_run(&self->d, 2000, NULL));
+	if (!strcmp(variant->accessor, "ringmap")) {
+		expect_mapped(_metadata, &self->d, 5000);
+	} else {
+		long long mapped = vring_stat_sum(&self->d, "mapped");
+
+		ASSERT_OK(&self->d, vring_run(&self->d, 5000, NULL));
+		EXPECT_EQ(mapped, vring_stat_sum(&self->d, "mapped"));
+	}
+}
+
+/* --- where the rings may lie --- */
+
+enum memory { ANON, THP, HUGETLB, SHMEM, REGULAR };
+
+static void *map_rings(enum memory kind, size_t len)
+{
+	int prot = PROT_READ | PROT_WRITE, fd = -1;
+	const char *dir = getenv("VRING_FILE_DIR");
+	char path[256], *p;
+
+	switch (kind) {
+	case ANON:
+		return mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	case THP:
+		p = mmap(NULL, 2 * HUGE_SIZE, prot,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return p;
+		p = (char *)(((uintptr_t)p + HUGE_SIZE - 1) & -HUGE_SIZE);
+		if (madvise(p, HUGE_SIZE, MADV_HUGEPAGE))
+			return MAP_FAILED;
+		return p;
+	case HUGETLB:
+		write_text("/proc/sys/vm/nr_hugepages", "8");
+		return mmap(NULL, HUGE_SIZE, prot,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	case SHMEM:
+		return mmap(NULL, len, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	case REGULAR:
+		snprintf(path, sizeof(path), "%s/rings.XXXXXX",
+			 dir ? dir : "/tmp");
+		fd = mkstemp(path);
+		if (fd < 0)
+			return MAP_FAILED;
+		unlink(path);
+		p = ftruncate(fd, len) ? MAP_FAILED :
+		    mmap(NULL, len, prot, MAP_SHARED, fd, 0);
+		close(fd);
+		return p;
+	}
+	return MAP_FAILED;
+}
+
+FIXTURE(memory) {
+	struct vring_dev d;
+};
+
+FIXTURE_VARIANT(memory) {
+	enum memory kind;
+};
+
+FIXTURE_VARIANT_ADD(memory, anonymous) { .kind = ANON };
+FIXTURE_VARIANT_ADD(memory, thp) { .kind = THP };
+FIXTURE_VARIANT_ADD(memory, hugetlb) { .kind = HUGETLB };
+FIXTURE_VARIANT_ADD(memory, shmem) { .kind = SHMEM };
+FIXTURE_VARIANT_ADD(memory, file) { .kind = REGULAR };
+
+FIXTURE_SETUP(memory)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.memory = map_rings(variant->kind, vring_ring_bytes(&cfg));
+	ASSERT_NE(MAP_FAILED, cfg.memory);
+	open_and_start(_metadata, &self->d, &cfg, "ringmap");
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	vring_close(&self->d);
+}
+
+TEST_F_TIMEOUT(memory, mapped, PATIENCE)
+{
+	ASSERT_OK(&self->d, vring_run(&self->d, 2000, NULL));
+	expect_mapped(_metadata, &self->d, 5000);
+}
+
+/* --- memory that changes under traffic --- */
+
+struct storm {
+	struct vring_dev *d;
+	void *mem;
+	size_t len;
+	atomic_bool stop;
+	atomic_ulong rounds;
+};
+
+static void storm_mprotect(struct storm *s)
+{
+	mprotect(s->mem, s->len, PROT_READ | PROT_WRITE | PROT_EXEC);
+	mprotect(s->mem, s->len, PROT_READ | PROT_WRITE);
+}
+
+static void storm_dontneed(struct storm *s)
+{
+	madvise(s->mem, s->len, MADV_DONTNEED);
+}
+
+static void storm_fork(struct storm *s)
+{
+	pid_t pid = fork();
+
+	(void)s;
+	if (!pid)
+		_exit(0);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+static void storm_msync(struct storm *s)
+{
+	msync(s->mem, s->len, MS_SYNC);
+}
+
+static void storm_toggle(struct storm *s)
+{
+	struct vring_dev mine;
+
+	/* The error text is the traffic thread's. */
+	memcpy(&mine, s->d, sizeof(mine));
+	vring_set_accessor(&mine, "uaccess");
+	vring_set_accessor(&mine, "ringmap");
+}
+
+FIXTURE(storm) {
+	struct vring_dev d;
+	struct storm s;
+};
+
+FIXTURE_VARIANT(storm) {
+	void (*once)(struct storm *s);
+	enum memory kind;
+	const char *event;
+};
+
+FIXTURE_VARIANT_ADD(storm, mprotect) {
+	.once = storm_mprotect, .event = "invalidate_protection_vma"
+};
+FIXTURE_VARIANT_ADD(storm, mprotect_thp) {
+	.once = storm_mprotect, .kind = THP,
+	.event = "invalidate_protection_vma"
+};
+FIXTURE_VARIANT_ADD(storm, dontneed_shmem) {
+	.once = storm_dontneed, .kind = SHMEM, .event = "invalidate_clear"
+};
+FIXTURE_VARIANT_ADD(storm, fork_cow) {
+	.once = storm_fork, .event = "invalidate_protection_page"
+};
+FIXTURE_VARIANT_ADD(storm, writeback) {
+	.once = storm_msync, .kind = REGULAR,
+	.event = "invalidate_protection_page"
+};
+FIXTURE_VARIANT_ADD(storm, toggle) { .once = storm_toggle };
+
+FIXTURE_SETUP(storm)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.memory = map_rings(variant->kind, vring_ring_bytes(&cfg));
+	ASSERT_NE(MAP_FAILED, cfg.memory);
+	open_and_start(_metadata, &self->d, &cfg, "ringmap");
+	self->s = (struct storm){ .d = &self->d, .mem = cfg.memory,
+				  .len = vring_ring_bytes(&cfg) };
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+	vring_close(&self->d);
+}
+
+struct storm_thread {
+	struct storm *s;
+	void (*once)(struct storm *s);
+};
+
+static void *storm_loop(void *arg)
+{
+	struct storm_thread *t = arg;
+
+	while (!t->s->stop) {
+		t->once(t->s);
+		t->s->rounds++;
+		usleep(200);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(storm, loses_nothing, PATIENCE)
+{
+	struct storm_thread t = { &self->s, variant->once };
+	pthread_t thread;
+	int ret;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, storm_loop, &t));
+	/* Until the memory has changed a hundred times under traffic. */
+	do {
+		ret = vring_run(&self->d, 2000, NULL);
+	} while (!ret && self->s.rounds < 100);
+	self->s.stop = true;
+	pthread_join(thread, NULL);
+	ASSERT_OK(&self->d, ret);
+
+	if (variant->event) {
+		EXPECT_GT(vring_stat_sum(&self->d, variant->event), 0);
+		EXPECT_GT(vring_stat_sum(&self->d, "dropped"), 0);
+	} else {
+		EXPECT_GT(vring_stat_sum(&self->d, "user"), 0);
+	}
+	/* And once it is quiet, all is mapped again. */
+	ASSERT_OK(&self->d, vring_run(&self->d, 1000, NULL));
+	expect_mapped(_metadata, &self->d, 3000);
+}
+
+/* --- memory that is replaced while the rings rest --- */
+
+FIXTURE(replace) {
+	struct vring_dev d;
+	char *copy;
+};
+
+FIXTURE_VARIANT(replace) {
+	const char *accessor;
+};
+
+FIXTURE_VARIANT_ADD(replace, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(replace, ringmap) { .accessor = "ringmap" };
+
+FIXTURE_SETUP(replace)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.stall_ms = 3000;
+	open_and_start(_metadata, &self->d, &cfg, variant->accessor);
+	ASSERT_OK(&self->d, vring_run(&self->d, 1000, NULL));
+	ASSERT_OK(&self->d, vring_idle(&self->d));
+	self->copy = malloc(self->d.ring_len);
+	ASSERT_NE(NULL, self->copy);
+	memcpy(self->copy, self->d.ring_mem, self->d.ring_len);
+}
+
+FIXTURE_TEARDOWN(replace)
+{
+	free(self->copy);
+	vring_close(&self->d);
+}
+
+static void *fresh_at(struct __test_metadata *_metadata, void *addr, size_t len)
+{
+	void *p = mmap(addr, len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS |
+		       (addr ? MAP_FIXED_NOREPLACE : 0), -1, 0);
+
+	EXPECT_NE(MAP_FAILED, p);
+	return p;
+}
+
+TEST_F_TIMEOUT(replace, munmap, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+
+	ASSERT_EQ(0, munmap(d->ring_mem, d->ring_len));
+	ASSERT_EQ(d->ring_mem, fresh_at(_metadata, d->ring_mem, d->ring_len));
+	memcpy(d->ring_mem, self->copy, d->ring_len);
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+TEST_F_TIMEOUT(replace, dontneed, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+
+	ASSERT_EQ(0, madvise(d->ring_mem, d->ring_len, MADV_DONTNEED));
+	memcpy(d->ring_mem, self->copy, d->ring_len);
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+/* The pages live on elsewhere, and vhost must leave them alone there. */
+TEST_F_TIMEOUT(replace, mremap, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	char *moved = fresh_at(_metadata, NULL, d->ring_len);
+
+	ASSERT_EQ(moved, mremap(d->ring_mem, d->ring_len, d->ring_len,
+				MREMAP_MAYMOVE | MREMAP_FIXED, moved));
+	ASSERT_EQ(d->ring_mem, fresh_at(_metadata, d->ring_mem, d->ring_len));
+	memcpy(d->ring_mem, self->copy, d->ring_len);
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+	EXPECT_EQ(0, memcmp(moved, self->copy, d->ring_len));
+	munmap(moved, d->ring_len);
+}
+
+/* What the user made read-only stays as it is, and comes back. */
+TEST_F_TIMEOUT(replace, read_only, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	size_t before = (char *)d->q[VRING_TX].vring.used - d->ring_mem;
+	char *used = d->ring_mem + (before & ~4095UL);
+	size_t len = d->ring_mem + d->ring_len - used;
+	uint64_t errors = 0;
+
+	ASSERT_EQ(0, mprotect(used, len, PROT_READ));
+	ASSERT_OK(d, vring_send(d));
+	usleep(300000);
+	EXPECT_EQ(0, memcmp(used, self->copy + (used - d->ring_mem), len));
+	EXPECT_EQ(8, read(d->q[VRING_TX].err, &errors, sizeof(errors)));
+	/* vhost gave up on that buffer; a new start finds the ring again. */
+	ASSERT_EQ(0, mprotect(used, len, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vring_stop(d));
+	ASSERT_OK(d, vring_reset_owner(d));
+	ASSERT_OK(d, vring_setup(d));
+	ASSERT_OK(d, vring_set_accessor(d, variant->accessor));
+	ASSERT_OK(d, vring_start(d));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+/* --- races, made certain by holding their windows open --- */
+
+FIXTURE(window) {
+	struct vring_dev d;
+	long entered;
+};
+
+FIXTURE_SETUP(window)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.stall_ms = 3000;
+	self->entered = read_number(WINDOWS "entered");
+	open_and_start(_metadata, &self->d, &cfg, "ringmap");
+	ASSERT_OK(&self->d, vring_run(&self->d, 1000, NULL));
+	ASSERT_OK(&self->d, vring_idle(&self->d));
+}
+
+FIXTURE_TEARDOWN(window)
+{
+	write_text(WINDOWS "use_ms", "0");
+	write_text(WINDOWS "fill_ms", "0");
+	vring_close(&self->d);
+}
+
+static bool wait_entered(long before)
+{
+	for (int i = 0; i < 3000; i++) {
+		if (read_number(WINDOWS "entered") > before)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+/*
+ * The page under a ring is replaced between its lookup and the installation of
+ * its address. What was looked up must not be used.
+ */
+TEST_F_TIMEOUT(window, fill_against_invalidate, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	char *fresh = fresh_at(_metadata, NULL, d->ring_len);
+	long long raced = vring_stat(d, VRING_TX, "fill_raced");
+
+	/* Forget the mappings; the pages stay. */
+	ASSERT_OK(d, vring_set_accessor(d, "uaccess"));
+	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
+	ASSERT_GT(write_text(WINDOWS "fill_ms", "300"), 0);
+	ASSERT_OK(d, vring_send(d));
+	ASSERT_TRUE(wait_entered(self->entered));
+	memcpy(fresh, d->ring_mem, d->ring_len);
+	ASSERT_EQ(d->ring_mem, mremap(fresh, d->ring_len, d->ring_len,
+				      MREMAP_MAYMOVE | MREMAP_FIXED,
+				      d->ring_mem));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+	EXPECT_EQ(raced + 1, vring_stat(d, VRING_TX, "fill_raced"));
+}
+
+/*
+ * The used ring moves away between the lookup of its mapping and the store
+ * through it. Once mremap() has returned, no store may arrive there.
+ */
+TEST_F_TIMEOUT(window, use_against_invalidate, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	char *moved = fresh_at(_metadata, NULL, d->ring_len);
+	char *copy = malloc(d->ring_len);
+
+	ASSERT_NE(NULL, copy);
+	ASSERT_GT(write_text(WINDOWS "use_ms", "300"), 0);
+	ASSERT_OK(d, vring_send(d));
+	ASSERT_TRUE(wait_entered(self->entered));
+	ASSERT_EQ(moved, mremap(d->ring_mem, d->ring_len, d->ring_len,
+				MREMAP_MAYMOVE | MREMAP_FIXED, moved));
+	memcpy(copy, moved, d->ring_len);
+	usleep(600000);
+	EXPECT_EQ(0, memcmp(copy, moved, d->ring_len));
+	ASSERT_EQ(d->ring_mem, fresh_at(_metadata, d->ring_mem, d->ring_len));
+	munmap(moved, d->ring_len);
+	free(copy);
+}
+
+/* --- sizes and places --- */
+
+/* For tests that open devices themselves. */
+FIXTURE(device) {
+	int unused;
+};
+
+FIXTURE_SETUP(device)
+{
+	self->unused = 0;
+}
+
+FIXTURE_TEARDOWN(device)
+{
+}
+
+TEST_F_TIMEOUT(device, queue_sizes, PATIENCE)
+{
+	for (unsigned int num = 1; num <= 32768; num *= 2) {
+		struct vring_config cfg = VRING_CONFIG_DEFAULT;
+		struct vring_dev d;
+
+		cfg.num[VRING_RX] = num;
+		cfg.num[VRING_TX] = num;
+		open_and_start(_metadata, &d, &cfg, "ringmap");
+		ASSERT_OK(&d, vring_run(&d, num < 500 ? 1000 : num + num / 2,
+					NULL));
+		expect_mapped(_metadata, &d, 1000);
+		vring_close(&d);
+	}
+}
+
+FIXTURE(unaligned) {
+	struct vring_dev d;
+};
+
+FIXTURE_VARIANT(unaligned) {
+	unsigned int offset[VRING_PARTS];
+};
+
+/* Elements that straddle pages, and rings that begin at the end of one. */
+FIXTURE_VARIANT_ADD(unaligned, small) { .offset = { 8, 2, 4 } };
+FIXTURE_VARIANT_ADD(unaligned, page_end) { .offset = { 4088, 4094, 4092 } };
+FIXTURE_VARIANT_ADD(unaligned, middle) { .offset = { 2040, 2046, 2044 } };
+
+FIXTURE_SETUP(unaligned)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.num[VRING_RX] = 1024;
+	cfg.num[VRING_TX] = 1024;
+	memcpy(cfg.offset, variant->offset, sizeof(cfg.offset));
+	open_and_start(_metadata, &self->d, &cfg, "ringmap");
+}
+
+FIXTURE_TEARDOWN(unaligned)
+{
+	vring_close(&self->d);
+}
+
+TEST_F_TIMEOUT(unaligned, packets, PATIENCE)
+{
+	ASSERT_OK(&self->d, vring_run(&self->d, 3000, NULL));
+	expect_mapped(_metadata, &self->d, 5000);
+}
+
+/* --- errors are those of user access --- */
+
+FIXTURE(bad_address) {
+	struct vring_dev d;
+	struct vhost_vring_addr addr;
+};
+
+FIXTURE_VARIANT(bad_address) {
+	const char *accessor;
+};
+
+FIXTURE_VARIANT_ADD(bad_address, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(bad_address, ringmap) { .accessor = "ringmap" };
+
+FIXTURE_SETUP(bad_address)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	const struct vring *v;
+
+	ASSERT_OK(&self->d, vring_open(&self->d, &cfg));
+	ASSERT_OK(&self->d, vring_set_accessor(&self->d, variant->accessor));
+	v = &self->d.q[VRING_TX].vring;
+	self->addr = (struct vhost_vring_addr){
+		.index = VRING_TX,
+		.desc_user_addr = (uintptr_t)v->desc,
+		.avail_user_addr = (uintptr_t)v->avail,
+		.used_user_addr = (uintptr_t)v->used,
+	};
+}
+
+FIXTURE_TEARDOWN(bad_address)
+{
+	vring_close(&self->d);
+}
+
+static int set_addr(struct vring_dev *d, struct vhost_vring_addr *a)
+{
+	return ioctl(d->fd, VHOST_SET_VRING_ADDR, a) ? errno : 0;
+}
+
+static int set_backend(struct vring_dev *d)
+{
+	struct vhost_vring_file f = { VRING_TX, d->tap };
+
+	return ioctl(d->fd, VHOST_NET_SET_BACKEND, &f) ? errno : 0;
+}
+
+TEST_F_TIMEOUT(bad_address, same_errors, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vhost_vring_addr a;
+	void *hole;
+
+	a = self->addr;
+	a.avail_user_addr++;
+	EXPECT_EQ(EINVAL, set_addr(d, &a));
+	a = self->addr;
+	a.used_user_addr += 2;
+	EXPECT_EQ(EINVAL, set_addr(d, &a));
+
+	a = self->addr;
+	a.used_user_addr = 0xffff888000000000;
+	EXPECT_EQ(0, set_addr(d, &a));
+	EXPECT_EQ(EFAULT, set_backend(d));
+
+	hole = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, hole);
+	a = self->addr;
+	a.used_user_addr = (uintptr_t)hole;
+	EXPECT_EQ(0, set_addr(d, &a));
+	EXPECT_EQ(EFAULT, set_backend(d));
+
+	/* And the right addresses work afterwards. */
+	EXPECT_EQ(0, set_addr(d, &self->addr));
+	ASSERT_OK(d, vring_start(d));
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+	munmap(hole, 65536);
+}
+
+/* --- the life of a device --- */
+
+TEST_F_TIMEOUT(device, owner_reset, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev d;
+
+	open_and_start(_metadata, &d, &cfg, "ringmap");
+	for (int i = 0; i < 3; i++) {
+		ASSERT_OK(&d, vring_run(&d, 500, NULL));
+		ASSERT_OK(&d, vring_reset_owner(&d));
+		ASSERT_OK(&d, vring_setup(&d));
+		ASSERT_OK(&d, vring_set_accessor(&d, "ringmap"));
+		ASSERT_OK(&d, vring_start(&d));
+	}
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+	expect_mapped(_metadata, &d, 1000);
+	vring_close(&d);
+}
+
+TEST_F_TIMEOUT(device, killed_in_the_middle, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev d;
+	int report[2], status, i;
+	char dir[96] = "";
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(report));
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (vring_open(&d, &cfg) || vring_set_accessor(&d, "ringmap") ||
+		    vring_start(&d) || vring_run(&d, 100, NULL) ||
+		    write(report[1], d.debugfs, sizeof(dir)) < 0)
+			_exit(1);
+		while (!vring_run(&d, 100000, NULL))
+			;
+		_exit(1);
+	}
+	ASSERT_EQ((ssize_t)sizeof(dir), read(report[0], dir, sizeof(dir)));
+	EXPECT_EQ(0, access(dir, F_OK));
+	usleep(50000);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	for (i = 0; i < 5000 && !access(dir, F_OK); i++)
+		usleep(1000);
+	EXPECT_NE(0, access(dir, F_OK));
+}
+
+/* --- knobs --- */
+
+TEST_F_TIMEOUT(device, accessor_knobs, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	char path[160], text[64], saved[64];
+	struct vring_dev d;
+
+	ASSERT_OK(&d, vring_open(&d, &cfg));
+	snprintf(path, sizeof(path), "%s/1/accessor", d.debugfs);
+	EXPECT_EQ(8, write_text(path, "uaccess\n"));
+	read_text(path, text, sizeof(text));
+	EXPECT_STREQ("[uaccess] ringmap\n", text);
+	EXPECT_EQ(7, write_text(path, "ringmap"));
+	read_text(path, text, sizeof(text));
+	EXPECT_STREQ("uaccess [ringmap]\n", text);
+	EXPECT_EQ(-EINVAL, write_text(path, "ringma"));
+	EXPECT_EQ(-EINVAL, write_text(path, "uaccess ringmap uaccess"));
+	EXPECT_EQ(-EINVAL, write_text(path, "\n"));
+	read_text(path, text, sizeof(text));
+	EXPECT_STREQ("uaccess [ringmap]\n", text);
+
+	/* The parameter speaks for devices opened later, and only for them. */
+	read_text(PARAM, saved, sizeof(saved));
+	EXPECT_GT(write_text(PARAM, "uaccess"), 0);
+	EXPECT_EQ(-EINVAL, write_text(PARAM, "vmap"));
+	read_text(PARAM, text, sizeof(text));
+	EXPECT_STREQ("[uaccess] ringmap\n", text);
+	read_text(path, text, sizeof(text));
+	EXPECT_STREQ("uaccess [ringmap]\n", text);
+	vring_close(&d);
+
+	ASSERT_OK(&d, vring_open(&d, &cfg));
+	snprintf(path, sizeof(path), "%s/0/accessor", d.debugfs);
+	read_text(path, text, sizeof(text));
+	EXPECT_STREQ("[uaccess] ringmap\n", text);
+	vring_close(&d);
+	write_text(PARAM, strstr(saved, "[ringmap]") ? "ringmap" : "uaccess");
+}
+
+TEST_HARNESS_MAIN

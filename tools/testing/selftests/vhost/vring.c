@@ -1,0 +1,777 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See vring.h. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/if_tun.h>
+#include <linux/vhost.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vring.h"
+
+#define ETHERTYPE_TEST	0x88b5	/* IEEE 802 local experimental */
+#define TAP_QLEN	32767	/* the most that the kernel allows */
+#define DEBUGFS_VHOST	"/sys/kernel/debug/vhost"
+
+/* Shared memory: each index is read and written once, with its order. */
+#define load(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define full_fence()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
+
+struct frame {
+	uint8_t dst[6];
+	uint8_t src[6];
+	uint16_t type;
+	uint16_t len;
+	uint64_t seq;
+	uint8_t payload[];
+} __attribute__((packed));
+
+static int fail(struct vring_dev *d, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(d->error, sizeof(d->error), fmt, ap);
+	va_end(ap);
+	if (err) {
+		size_t n = strlen(d->error);
+
+		snprintf(d->error + n, sizeof(d->error) - n, ": %s",
+			 strerror(err));
+	}
+	return -(err ? err : EPROTO);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static size_t page_up(size_t n)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (n + page - 1) & ~(page - 1);
+}
+
+/* Bytes of one part, with the event index that follows the ring. */
+static size_t part_bytes(unsigned int num, int part)
+{
+	switch (part) {
+	case VRING_DESC:
+		return num * sizeof(struct vring_desc);
+	case VRING_AVAIL:
+		return sizeof(struct vring_avail) + (num + 1) * sizeof(uint16_t);
+	default:
+		return sizeof(struct vring_used) +
+		       num * sizeof(struct vring_used_elem) + sizeof(uint16_t);
+	}
+}
+
+size_t vring_ring_bytes(const struct vring_config *cfg)
+{
+	size_t sum = 0;
+
+	for (int q = 0; q < VRING_QUEUES; q++)
+		for (int p = 0; p < VRING_PARTS; p++)
+			sum += page_up(cfg->offset[p] +
+				       part_bytes(cfg->num[q], p));
+	return sum;
+}
+
+static void lay_out(struct vring_dev *d)
+{
+	char *at = d->ring_mem;
+
+	for (int i = 0; i < VRING_QUEUES; i++) {
+		struct vring *v = &d->q[i].vring;
+		void *part[VRING_PARTS];
+
+		for (int p = 0; p < VRING_PARTS; p++) {
+			part[p] = at + d->cfg.offset[p];
+			at += page_up(d->cfg.offset[p] +
+				      part_bytes(d->cfg.num[i], p));
+		}
+		v->num = d->cfg.num[i];
+		v->desc = part[VRING_DESC];
+		v->avail = part[VRING_AVAIL];
+		v->used = part[VRING_USED];
+	}
+}
+
+static char *slot(struct vring_dev *d, int queue, unsigned int i)
+{
+	return d->buf + ((size_t)(queue ? d->cfg.num[0] : 0) + i) *
+	       VRING_BUF_SIZE;
+}
+
+static void reset_queues(struct vring_dev *d)
+{
+	memset(d->ring_mem, 0, d->ring_len);
+	for (int i = 0; i < VRING_QUEUES; i++) {
+		struct vring_queue *q = &d->q[i];
+
+		q->avail = 0;
+		q->kicked = 0;
+		q->last_used = 0;
+		q->nfree = q->vring.num;
+		for (unsigned int n = 0; n < q->nfree; n++)
+			q->free[n] = q->nfree - 1 - n;
+	}
+	d->expect_seq = d->next_seq;
+}
+
+static int set_frame_loop(struct vring_dev *d)
+{
+	/* Every frame goes back where it came from. */
+	struct bpf_insn prog[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0,
+		  .imm = XDP_TX },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_XDP,
+		.insns = (uintptr_t)prog,
+		.insn_cnt = 2,
+		.license = (uintptr_t)"GPL",
+	};
+	int fd;
+
+	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	if (fd < 0)
+		return fail(d, errno, "cannot load the XDP program; run as root");
+	memset(&attr, 0, sizeof(attr));
+	attr.link_create.prog_fd = fd;
+	attr.link_create.target_ifindex = d->ifindex;
+	attr.link_create.attach_type = BPF_XDP;
+	d->xdp_link = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	if (d->xdp_link < 0)
+		fail(d, errno, "cannot attach the XDP program to the TAP");
+	close(fd);
+	return d->xdp_link < 0 ? -EPROTO : 0;
+}
+
+static int open_tap(struct vring_dev *d)
+{
+	struct ifreq ifr = {
+		.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
+	};
+	int hdr = d->hdr_len, sock, ret = 0;
+
+	d->tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (d->tap < 0)
+		return fail(d, errno, "/dev/net/tun");
+	if (ioctl(d->tap, TUNSETIFF, &ifr) ||
+	    ioctl(d->tap, TUNSETVNETHDRSZ, &hdr))
+		return fail(d, errno, "cannot create a TAP");
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* Room in the TAP for all that can be under way. */
+	ifr.ifr_qlen = TAP_QLEN;
+	if (ioctl(sock, SIOCSIFTXQLEN, &ifr))
+		ret = fail(d, errno, "cannot set the TAP's queue length");
+	ifr.ifr_flags = IFF_UP;
+	if (!ret && ioctl(sock, SIOCSIFFLAGS, &ifr))
+		ret = fail(d, errno, "cannot bring the TAP up");
+	if (!ret && ioctl(sock, SIOCGIFINDEX, &ifr))
+		ret = fail(d, errno, "cannot find the TAP");
+	close(sock);
+	d->ifindex = ifr.ifr_ifindex;
+	return ret ? ret : set_frame_loop(d);
+}
+
+/* The directory of this device is the newest one of this process. */
+static void find_debugfs(struct vring_dev *d)
+{
+	unsigned int best = 0, pid, n;
+	struct dirent *e;
+	DIR *dir;
+
+	d->debugfs[0] = 0;
+	dir = opendir(DEBUGFS_VHOST);
+	if (!dir)
+		return;
+	while ((e = readdir(dir)))
+		if (sscanf(e->d_name, "%u-%u", &pid, &n) == 2 &&
+		    pid == (unsigned int)getpid() && n > best)
+			best = n;
+	closedir(dir);
+	if (best)
+		snprintf(d->debugfs, sizeof(d->debugfs), DEBUGFS_VHOST "/%u-%u",
+			 getpid(), best);
+}
+
+static int vhost_gave_up(struct vring_dev *d)
+{
+	uint64_t n;
+	int ret = 0;
+
+	for (int i = 0; i < VRING_QUEUES; i++)
+		if (read(d->q[i].err, &n, sizeof(n)) == sizeof(n))
+			ret = fail(d, 0, "vhost reported an error on queue %d", i);
+	return ret;
+}
+
+int vring_setup(struct vring_dev *d)
+{
+	struct {
+		struct vhost_memory m;
+		struct vhost_memory_region r;
+	} mem = { .m.nregions = 1 };
+	uint64_t features = 1ULL << VIRTIO_F_VERSION_1, have;
+
+	find_debugfs(d);
+	vhost_gave_up(d);	/* what an earlier life of the queues left */
+	if (ioctl(d->fd, VHOST_SET_OWNER))
+		return fail(d, errno, "VHOST_SET_OWNER");
+	if (d->cfg.event_idx)
+		features |= 1ULL << VIRTIO_RING_F_EVENT_IDX;
+	if (d->cfg.indirect)
+		features |= 1ULL << VIRTIO_RING_F_INDIRECT_DESC;
+	if (d->cfg.mergeable)
+		features |= 1ULL << VIRTIO_NET_F_MRG_RXBUF;
+	if (ioctl(d->fd, VHOST_GET_FEATURES, &have))
+		return fail(d, errno, "VHOST_GET_FEATURES");
+	if (features & ~have)
+		return fail(d, ENOTSUP, "vhost-net lacks features %#llx",
+			    (unsigned long long)(features & ~have));
+	if (ioctl(d->fd, VHOST_SET_FEATURES, &features))
+		return fail(d, errno, "VHOST_SET_FEATURES");
+
+	/* Guest physical is user virtual. */
+	mem.r.guest_phys_addr = (uintptr_t)d->buf;
+	mem.r.userspace_addr = (uintptr_t)d->buf;
+	mem.r.memory_size = d->buf_len;
+	if (ioctl(d->fd, VHOST_SET_MEM_TABLE, &mem))
+		return fail(d, errno, "VHOST_SET_MEM_TABLE");
+
+	reset_queues(d);
+	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
+		struct vring_queue *q = &d->q[i];
+		struct vhost_vring_state num = { i, q->vring.num };
+		struct vhost_vring_state base = { i, 0 };
+		struct vhost_vring_file kick = { i, q->kick };
+		struct vhost_vring_file call = { i, q->call };
+		struct vhost_vring_file err = { i, q->err };
+		struct vhost_vring_addr addr = {
+			.index = i,
+			.desc_user_addr = (uintptr_t)q->vring.desc,
+			.avail_user_addr = (uintptr_t)q->vring.avail,
+			.used_user_addr = (uintptr_t)q->vring.used,
+		};
+
+		if (ioctl(d->fd, VHOST_SET_VRING_NUM, &num) ||
+		    ioctl(d->fd, VHOST_SET_VRING_BASE, &base) ||
+		    ioctl(d->fd, VHOST_SET_VRING_ADDR, &addr) ||
+		    ioctl(d->fd, VHOST_SET_VRING_KICK, &kick) ||
+		    ioctl(d->fd, VHOST_SET_VRING_CALL, &call) ||
+		    ioctl(d->fd, VHOST_SET_VRING_ERR, &err))
+			return fail(d, errno, "cannot set up queue %u", i);
+	}
+	return 0;
+}
+
+int vring_open(struct vring_dev *d, const struct vring_config *cfg)
+{
+	size_t slots = (size_t)cfg->num[0] + cfg->num[1];
+
+	memset(d, 0, sizeof(*d));
+	d->cfg = *cfg;
+	d->fd = d->tap = d->xdp_link = -1;
+	d->hdr_len = sizeof(struct virtio_net_hdr_mrg_rxbuf);
+	for (int i = 0; i < VRING_QUEUES; i++) {
+		struct vring_queue *q = &d->q[i];
+
+		if (!cfg->num[i] || cfg->num[i] > 32768 ||
+		    cfg->num[i] & (cfg->num[i] - 1))
+			return fail(d, EINVAL, "queue size %u is not a power of two up to 32768",
+				    cfg->num[i]);
+		q->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		q->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		q->err = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		q->free = calloc(cfg->num[i], sizeof(*q->free));
+		q->next = calloc(cfg->num[i], sizeof(*q->next));
+		if (q->kick < 0 || q->call < 0 || q->err < 0 || !q->free || !q->next)
+			return fail(d, ENOMEM, "queue %d", i);
+	}
+	if (cfg->min_frame < VRING_MIN_FRAME || cfg->max_frame > VRING_MAX_FRAME ||
+	    cfg->min_frame > cfg->max_frame)
+		return fail(d, EINVAL, "frames of %u to %u bytes", cfg->min_frame,
+			    cfg->max_frame);
+
+	d->ring_len = vring_ring_bytes(cfg);
+	d->ring_mem = cfg->memory;
+	if (!d->ring_mem) {
+		d->ring_mem = mmap(NULL, d->ring_len, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (d->ring_mem == MAP_FAILED)
+			return fail(d, errno, "memory for the rings");
+		d->own_mem = true;
+	}
+	/* One buffer a descriptor, and a page at the end for tables. */
+	d->buf_len = slots * VRING_BUF_SIZE;
+	d->buf = mmap(NULL, d->buf_len, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (d->buf == MAP_FAILED)
+		return fail(d, errno, "memory for the buffers");
+	lay_out(d);
+
+	d->fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+	if (d->fd < 0)
+		return fail(d, errno, "/dev/vhost-net");
+	if (open_tap(d))
+		return -EPROTO;
+	return vring_setup(d);
+}
+
+/* Publish the descriptors that were put into the avail ring. */
+static void publish(struct vring_dev *d, int queue)
+{
+	struct vring_queue *q = &d->q[queue];
+	struct vring *v = &q->vring;
+	uint64_t one = 1;
+	bool kick;
+
+	store(&v->avail->idx, q->avail);
+	full_fence();	/* index before we look whether vhost sleeps */
+	if (d->cfg.event_idx)
+		kick = vring_need_event(load(&vring_avail_event(v)), q->avail,
+					q->kicked);
+	else
+		kick = !(load(&v->used->flags) & VRING_USED_F_NO_NOTIFY);
+	q->kicked = q->avail;
+	if (kick && write(q->kick, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void refill_rx(struct vring_dev *d)
+{
+	struct vring_queue *q = &d->q[VRING_RX];
+	struct vring *v = &q->vring;
+
+	if (!q->nfree)
+		return;
+	while (q->nfree) {
+		uint16_t i = q->free[--q->nfree];
+
+		v->desc[i].addr = (uintptr_t)slot(d, VRING_RX, i);
+		v->desc[i].len = d->cfg.mergeable ? 128 : VRING_BUF_SIZE;
+		v->desc[i].flags = VRING_DESC_F_WRITE;
+		v->avail->ring[q->avail++ & (v->num - 1)] = i;
+	}
+	publish(d, VRING_RX);
+}
+
+static unsigned int frame_len(const struct vring_dev *d, uint64_t seq)
+{
+	unsigned int span = d->cfg.max_frame - d->cfg.min_frame + 1;
+
+	return d->cfg.min_frame + (seq * 2654435761u >> 7) % span;
+}
+
+static void put_frame(struct vring_dev *d, char *buf, unsigned int len)
+{
+	struct frame *f = (struct frame *)buf;
+
+	memset(f->dst, 0xff, sizeof(f->dst));
+	memcpy(f->src, "\2ring\1", sizeof(f->src));
+	f->type = htons(ETHERTYPE_TEST);
+	f->len = len;
+	f->seq = d->next_seq;
+	for (unsigned int i = 0; i < len - sizeof(*f); i++)
+		f->payload[i] = f->seq * 131 + i;
+}
+
+static void check_frame(struct vring_dev *d, const char *buf, unsigned int len)
+{
+	const struct frame *f = (const struct frame *)buf;
+	bool ok = true;
+
+	/* The host's own frames, such as a multicast report, are not ours. */
+	if (len >= sizeof(*f) && f->type != htons(ETHERTYPE_TEST)) {
+		d->res.foreign++;
+		return;
+	}
+	if (len < sizeof(*f) || f->len != len || len != frame_len(d, f->seq)) {
+		d->res.corrupt++;
+		return;
+	}
+	for (unsigned int i = 0; i < len - sizeof(*f) && ok; i++)
+		ok = f->payload[i] == (uint8_t)(f->seq * 131 + i);
+	if (!ok) {
+		d->res.corrupt++;
+		return;
+	}
+	d->res.received++;
+	if (f->seq < d->expect_seq) {
+		d->res.reordered++;
+		return;
+	}
+	d->res.lost += f->seq - d->expect_seq;
+	d->expect_seq = f->seq + 1;
+}
+
+int vring_send(struct vring_dev *d)
+{
+	struct vring_queue *q = &d->q[VRING_TX];
+	struct vring *v = &q->vring;
+	unsigned int len = frame_len(d, d->next_seq);
+	bool chain = !d->cfg.indirect && v->num > 1 && (d->next_seq & 1);
+	uint16_t head, tail;
+	char *buf;
+
+	if (q->nfree < (chain ? 2 : 1))
+		return -EAGAIN;
+	head = q->free[--q->nfree];
+	buf = slot(d, VRING_TX, head);
+	memset(buf, 0, d->hdr_len);
+	put_frame(d, buf + d->hdr_len, len);
+	q->next[head] = head;
+	if (d->cfg.indirect) {
+		struct vring_desc *t = (void *)(buf + VRING_BUF_SIZE - 64);
+
+		t[0] = (struct vring_desc){ (uintptr_t)buf, d->hdr_len,
+					    VRING_DESC_F_NEXT, 1 };
+		t[1] = (struct vring_desc){ (uintptr_t)buf + d->hdr_len, len,
+					    0, 0 };
+		v->desc[head] = (struct vring_desc){ (uintptr_t)t,
+						     2 * sizeof(*t),
+						     VRING_DESC_F_INDIRECT, 0 };
+	} else if (chain) {
+		tail = q->free[--q->nfree];
+		q->next[head] = tail;
+		v->desc[head] = (struct vring_desc){ (uintptr_t)buf, d->hdr_len,
+						     VRING_DESC_F_NEXT, tail };
+		v->desc[tail] = (struct vring_desc){ (uintptr_t)buf + d->hdr_len,
+						     len, 0, 0 };
+	} else {
+		v->desc[head] = (struct vring_desc){ (uintptr_t)buf,
+						     d->hdr_len + len, 0, 0 };
+	}
+	v->avail->ring[q->avail++ & (v->num - 1)] = head;
+	d->next_seq++;
+	d->res.sent++;
+	publish(d, VRING_TX);
+	return 0;
+}
+
+static int bad_used(struct vring_dev *d, int queue, uint32_t id)
+{
+	return fail(d, 0, "queue %d: vhost used descriptor %u, which was not available",
+		    queue, id);
+}
+
+static int reap_tx(struct vring_dev *d)
+{
+	struct vring_queue *q = &d->q[VRING_TX];
+	uint16_t used = load(&q->vring.used->idx);
+
+	while (q->last_used != used) {
+		uint32_t id = q->vring.used->ring[q->last_used++ &
+						  (q->vring.num - 1)].id;
+
+		if (id >= q->vring.num || q->nfree == q->vring.num)
+			return bad_used(d, VRING_TX, id);
+		q->free[q->nfree++] = id;
+		if (q->next[id] != id)
+			q->free[q->nfree++] = q->next[id];
+	}
+	return 0;
+}
+
+static int reap_rx(struct vring_dev *d)
+{
+	struct vring_queue *q = &d->q[VRING_RX];
+	struct vring *v = &q->vring;
+	uint16_t used = load(&v->used->idx);
+	char frame[VRING_BUF_SIZE + 128];
+	int packets = 0;
+
+	while (q->last_used != used) {
+		unsigned int parts = 1, len = 0;
+
+		for (unsigned int n = 0; n < parts; n++) {
+			struct vring_used_elem *e;
+
+			if (q->last_used == used)
+				return fail(d, 0, "a packet of %u buffers has only %u",
+					    parts, n);
+			e = &v->used->ring[q->last_used++ & (v->num - 1)];
+			if (e->id >= v->num || q->nfree == v->num)
+				return bad_used(d, VRING_RX, e->id);
+			if (e->len > VRING_BUF_SIZE || len + e->len > sizeof(frame))
+				return fail(d, 0, "used length %u", e->len);
+			memcpy(frame + len, slot(d, VRING_RX, e->id), e->len);
+			if (!n && d->cfg.mergeable)
+				parts = ((struct virtio_net_hdr_mrg_rxbuf *)
+					 frame)->num_buffers;
+			len += e->len;
+			q->free[q->nfree++] = e->id;
+		}
+		check_frame(d, frame + d->hdr_len,
+			    len > d->hdr_len ? len - d->hdr_len : 0);
+		packets++;
+	}
+	refill_rx(d);
+	return packets;
+}
+
+int vring_reap(struct vring_dev *d)
+{
+	int ret = reap_tx(d);
+
+	return ret ? ret : reap_rx(d);
+}
+
+/* Ask for a signal at the next used buffer, and wait for one. */
+static void wait_call(struct vring_dev *d)
+{
+	struct pollfd p[VRING_QUEUES];
+	uint64_t n;
+
+	for (int i = 0; i < VRING_QUEUES; i++) {
+		struct vring_queue *q = &d->q[i];
+
+		store(&vring_used_event(&q->vring), q->last_used);
+		p[i] = (struct pollfd){ q->call, POLLIN, 0 };
+	}
+	full_fence();	/* the request before we look once more */
+	for (int i = 0; i < VRING_QUEUES; i++)
+		if (load(&d->q[i].vring.used->idx) != d->q[i].last_used)
+			return;
+	poll(p, VRING_QUEUES, 20);
+	for (int i = 0; i < VRING_QUEUES; i++)
+		if (p[i].revents && read(d->q[i].call, &n, sizeof(n)) < 0)
+			return;
+}
+
+static unsigned int window(const struct vring_dev *d)
+{
+	/* A mergeable frame may need this many of RX's buffers. */
+	unsigned int per = d->cfg.mergeable ?
+			   (d->cfg.max_frame + d->hdr_len + 127) / 128 : 1;
+	unsigned int w = d->cfg.num[VRING_RX] / per;
+
+	/* Never more than the TAP can hold. */
+	if (w > TAP_QLEN / 2)
+		w = TAP_QLEN / 2;
+	if (d->cfg.window && d->cfg.window < w)
+		w = d->cfg.window;
+	return w ? w : 1;
+}
+
+int vring_run(struct vring_dev *d, uint64_t count, struct vring_result *res)
+{
+	double start = now(), progress = start;
+	uint64_t stop = d->next_seq + count, last;
+	int ret = 0;
+
+	memset(&d->res, 0, sizeof(d->res));
+	last = d->expect_seq;
+	while (!ret && d->expect_seq < stop) {
+		while (d->next_seq < stop &&
+		       d->next_seq - d->expect_seq < window(d) &&
+		       !vring_send(d))
+			;
+		ret = vring_reap(d);
+		if (ret < 0)
+			break;
+		if (!ret)
+			wait_call(d);
+		ret = vhost_gave_up(d);
+		if (d->expect_seq != last) {
+			last = d->expect_seq;
+			progress = now();
+		} else if (!ret && now() - progress > d->cfg.stall_ms / 1e3) {
+			ret = fail(d, ETIMEDOUT,
+				   "no packet for %u ms, %llu under way",
+				   d->cfg.stall_ms,
+				   (unsigned long long)(d->next_seq - d->expect_seq));
+		}
+	}
+	d->res.seconds = now() - start;
+	d->res.lost += stop - d->expect_seq;
+	if (res)
+		*res = d->res;
+	if (!ret && (d->res.lost || d->res.corrupt || d->res.reordered))
+		ret = fail(d, 0, "%llu lost, %llu corrupt, %llu reordered",
+			   (unsigned long long)d->res.lost,
+			   (unsigned long long)d->res.corrupt,
+			   (unsigned long long)d->res.reordered);
+	return ret;
+}
+
+static bool wants_kick(const struct vring_dev *d, int queue)
+{
+	const struct vring *v = &d->q[queue].vring;
+
+	if (d->cfg.event_idx)
+		return load(&vring_avail_event(v)) == d->q[queue].avail;
+	return !(load(&v->used->flags) & VRING_USED_F_NO_NOTIFY);
+}
+
+int vring_idle(struct vring_dev *d)
+{
+	double end = now() + d->cfg.stall_ms / 1e3;
+
+	for (;;) {
+		struct vring_queue *tx = &d->q[VRING_TX];
+		int ret = vring_reap(d);
+
+		if (ret < 0)
+			return ret;
+		if (d->expect_seq == d->next_seq &&
+		    tx->nfree == tx->vring.num && wants_kick(d, VRING_TX))
+			break;
+		if (now() > end)
+			return fail(d, ETIMEDOUT, "vhost does not come to rest");
+		sched_yield();
+	}
+	/* Takes each queue's mutex, and so waits for a handler to return. */
+	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
+		struct vhost_vring_state s = { .index = i };
+
+		if (ioctl(d->fd, VHOST_GET_VRING_BASE, &s))
+			return fail(d, errno, "VHOST_GET_VRING_BASE");
+	}
+	return 0;
+}
+
+int vring_start(struct vring_dev *d)
+{
+	/* RX buffers first, so that a packet finds one. */
+	refill_rx(d);
+	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
+		struct vhost_vring_file f = { i, d->tap };
+
+		if (ioctl(d->fd, VHOST_NET_SET_BACKEND, &f))
+			return fail(d, errno, "VHOST_NET_SET_BACKEND of queue %u", i);
+	}
+	d->started = true;
+	return 0;
+}
+
+int vring_reset_owner(struct vring_dev *d)
+{
+	d->started = false;
+	if (ioctl(d->fd, VHOST_RESET_OWNER))
+		return fail(d, errno, "VHOST_RESET_OWNER");
+	return 0;
+}
+
+int vring_stop(struct vring_dev *d)
+{
+	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
+		struct vhost_vring_file f = { i, -1 };
+
+		if (ioctl(d->fd, VHOST_NET_SET_BACKEND, &f))
+			return fail(d, errno, "cannot detach queue %u", i);
+	}
+	d->started = false;
+	return 0;
+}
+
+void vring_close(struct vring_dev *d)
+{
+	if (d->fd >= 0)
+		close(d->fd);
+	if (d->xdp_link >= 0)
+		close(d->xdp_link);
+	if (d->tap >= 0)
+		close(d->tap);
+	for (int i = 0; i < VRING_QUEUES; i++) {
+		struct vring_queue *q = &d->q[i];
+
+		if (q->free) {
+			close(q->kick);
+			close(q->call);
+			close(q->err);
+		}
+		free(q->free);
+		free(q->next);
+	}
+	if (d->own_mem)
+		munmap(d->ring_mem, d->ring_len);
+	if (d->buf && d->buf != MAP_FAILED)
+		munmap(d->buf, d->buf_len);
+	memset(d->q, 0, sizeof(d->q));
+	d->buf = NULL;
+	d->fd = d->tap = d->xdp_link = -1;
+	d->own_mem = false;
+}
+
+int vring_set_accessor(struct vring_dev *d, const char *accessor)
+{
+	char path[160];
+
+	for (int i = 0; i < VRING_QUEUES; i++) {
+		size_t n = strlen(accessor);
+		int fd, err = 0;
+
+		snprintf(path, sizeof(path), "%s/%d/accessor", d->debugfs, i);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return fail(d, errno, "%s", path);
+		if (write(fd, accessor, n) != (ssize_t)n)
+			err = errno;
+		close(fd);
+		if (err)
+			return fail(d, err, "accessor '%s'", accessor);
+	}
+	return 0;
+}
+
+long long vring_stat(struct vring_dev *d, int queue, const char *name)
+{
+	char path[160], key[64];
+	long long value, found = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%d/stats", d->debugfs, queue);
+	f = fopen(path, "re");
+	if (!f) {
+		fail(d, errno, "%s", path);
+		return -1;
+	}
+	while (fscanf(f, "%63s %lld", key, &value) == 2)
+		if (!strcmp(key, name))
+			found = value;
+	fclose(f);
+	if (found < 0)
+		fail(d, 0, "%s has no '%s'", path, name);
+	return found;
+}
+
+long long vring_stat_sum(struct vring_dev *d, const char *name)
+{
+	long long sum = 0;
+
+	for (int i = 0; i < VRING_QUEUES; i++) {
+		long long v = vring_stat(d, i, name);
+
+		if (v < 0)
+			return v;
+		sum += v;
+	}
+	return sum;
+}

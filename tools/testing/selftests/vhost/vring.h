@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vring: the driver's side of vhost-net virtqueues, in user space.
+ *
+ * Opens /dev/vhost-net, lays out split virtqueues in memory of the caller's
+ * choice, and connects them to a TAP whose XDP program sends every frame back.
+ * So each packet goes through both virtqueues: sent on TX, looped by the TAP,
+ * received on RX, where its sequence number and every byte are checked.
+ *
+ *	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+ *	struct vring_dev d;
+ *	struct vring_result res;
+ *
+ *	if (vring_open(&d, &cfg) || vring_start(&d))
+ *		errx(1, "%s", d.error);
+ *	if (vring_run(&d, 1000, &res))
+ *		errx(1, "%s", d.error);
+ *	vring_close(&d);
+ *
+ * Every function returns 0 or a negative errno, with a sentence in the device's
+ * @error. A device must be used by one thread at a time.
+ */
+#ifndef VRING_H
+#define VRING_H
+
+#include <linux/virtio_ring.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* vhost-net's queue numbers */
+enum { VRING_RX, VRING_TX, VRING_QUEUES };
+
+/* Parts of a virtqueue, in the order of enum vhost_uaddr_type */
+enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
+
+#define VRING_BUF_SIZE	2048
+#define VRING_MAX_FRAME	1514
+#define VRING_MIN_FRAME	64
+
+/**
+ * struct vring_config - what to open
+ * @num: entries of each virtqueue, a power of two up to 32768
+ * @event_idx: negotiate VIRTIO_RING_F_EVENT_IDX
+ * @indirect: negotiate VIRTIO_RING_F_INDIRECT_DESC and send with it
+ * @mergeable: negotiate VIRTIO_NET_F_MRG_RXBUF; RX buffers are then so small
+ *	that larger frames need several
+ * @offset: bytes from a page boundary to each part; avail must be a multiple
+ *	of 2 and used of 4, as vhost asks
+ * @memory: where the rings go, vring_ring_bytes() long and page aligned; NULL
+ *	for anonymous memory
+ * @min_frame: smallest frame to send, bytes
+ * @max_frame: largest frame to send, bytes
+ * @window: packets under way at most; 0 for as many as fit
+ * @stall_ms: without progress for so long, a run has failed
+ */
+struct vring_config {
+	unsigned int num[VRING_QUEUES];
+	bool event_idx;
+	bool indirect;
+	bool mergeable;
+	unsigned int offset[VRING_PARTS];
+	void *memory;
+	unsigned int min_frame;
+	unsigned int max_frame;
+	unsigned int window;
+	unsigned int stall_ms;
+};
+
+#define VRING_CONFIG_DEFAULT {						\
+	.num = { 256, 256 }, .event_idx = true, .min_frame = 64,	\
+	.max_frame = 256, .stall_ms = 10000,				\
+}
+
+/**
+ * struct vring_queue - one virtqueue as its driver sees it
+ * @vring: the rings
+ * @last_used: next used element to look at
+ * @avail: next avail index
+ * @kicked: avail index at the last decision whether to kick
+ * @free: stack of free descriptors
+ * @nfree: how many
+ * @next: chain, copied here because vhost may not change it and nobody reads
+ *	it back from shared memory
+ * @kick: eventfd that vhost waits for
+ * @call: eventfd that vhost signals
+ * @err: eventfd that vhost signals when it gives up on the queue
+ */
+struct vring_queue {
+	struct vring vring;
+	uint16_t last_used;
+	uint16_t avail;
+	uint16_t kicked;
+	uint16_t *free;
+	uint16_t *next;
+	unsigned int nfree;
+	int kick;
+	int call;
+	int err;
+};
+
+/**
+ * struct vring_result - what a run saw
+ * @sent: packets
+ * @received: packets, all checked
+ * @lost: sequence numbers that never came
+ * @reordered: packets that came after a later one
+ * @corrupt: packets with a wrong byte or length
+ * @foreign: frames that are not the library's, ignored
+ * @seconds: time used
+ */
+struct vring_result {
+	uint64_t sent;
+	uint64_t received;
+	uint64_t lost;
+	uint64_t reordered;
+	uint64_t corrupt;
+	uint64_t foreign;
+	double seconds;
+};
+
+/**
+ * struct vring_dev - an open device
+ * @cfg: as opened
+ * @q: virtqueues
+ * @ring_mem: memory of all rings, @ring_len bytes
+ * @buf: data buffers
+ * @fd: /dev/vhost-net
+ * @tap: the TAP
+ * @next_seq: sequence number of the next packet to send
+ * @expect_seq: and of the next one to receive
+ * @error: what went wrong, a sentence
+ */
+struct vring_dev {
+	struct vring_config cfg;
+	struct vring_queue q[VRING_QUEUES];
+	char *ring_mem;
+	size_t ring_len;
+	char *buf;
+	size_t buf_len;
+	int fd;
+	int tap;
+	int xdp_link;
+	int ifindex;
+	bool own_mem;
+	bool started;
+	unsigned int hdr_len;
+	uint64_t next_seq;
+	uint64_t expect_seq;
+	struct vring_result res;
+	char debugfs[96];
+	char error[256];
+};
+
+/**
+ * vring_ring_bytes() - memory that the rings of a configuration need
+ * @cfg: configuration
+ *
+ * Return: bytes, a multiple of the page size.
+ */
+size_t vring_ring_bytes(const struct vring_config *cfg);
+
+/** vring_open() - open vhost-net and a TAP, become owner, set up the rings */
+int vring_open(struct vring_dev *d, const struct vring_config *cfg);
+
+/** vring_setup() - tell vhost everything anew, after VHOST_RESET_OWNER */
+int vring_setup(struct vring_dev *d);
+
+/** vring_reset_owner() - VHOST_RESET_OWNER: the device is as just opened */
+int vring_reset_owner(struct vring_dev *d);
+
+/** vring_start() - attach the backend: from here on vhost uses the rings */
+int vring_start(struct vring_dev *d);
+
+/** vring_stop() - detach the backend */
+int vring_stop(struct vring_dev *d);
+
+/** vring_close() - let go of everything; also after a failed vring_open() */
+void vring_close(struct vring_dev *d);
+
+/**
+ * vring_run() - send packets and check that each comes back
+ * @d: started device
+ * @count: packets
+ * @res: what happened; may be NULL
+ *
+ * Return: 0 only if every packet came back in order and unchanged.
+ */
+int vring_run(struct vring_dev *d, uint64_t count, struct vring_result *res);
+
+/**
+ * vring_send() - make one packet available on TX and kick if vhost wants it
+ * @d: started device
+ *
+ * Return: 0, or -EAGAIN if no descriptor is free.
+ */
+int vring_send(struct vring_dev *d);
+
+/** vring_reap() - take what vhost used on both queues; returns packets */
+int vring_reap(struct vring_dev *d);
+
+/**
+ * vring_idle() - wait until everything sent was received and vhost has told
+ * both queues that it wants to be kicked again: it then leaves the rings alone
+ */
+int vring_idle(struct vring_dev *d);
+
+/** vring_set_accessor() - by name, for both queues, through debugfs */
+int vring_set_accessor(struct vring_dev *d, const char *accessor);
+
+/** vring_stat() - a counter of one queue, or -1 with @error set */
+long long vring_stat(struct vring_dev *d, int queue, const char *name);
+
+/** vring_stat_sum() - the same over both queues */
+long long vring_stat_sum(struct vring_dev *d, const char *name);
+
+#endif /* VRING_H */
