@@ -53,7 +53,7 @@ logged() {
 kmake() {
 	local src=$1 out=$2
 	shift 2
-	CCACHE_DIR=$cache/ccache CCACHE_BASEDIR=$cache CCACHE_NOHASHDIR=1 \
+	CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 \
 	CCACHE_MAXSIZE=8G KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=ringmap \
 	KBUILD_BUILD_HOST=ringmap MAKEFLAGS='' \
 		make -C "$src" O="$out" CC="ccache gcc" -j"$jobs" "$@"

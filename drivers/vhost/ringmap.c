@@ -32,6 +32,7 @@
 #include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -214,6 +215,22 @@ static int region_register(struct vhost_ringmap_region *r,
 	return ret;
 }
 
+/* Bytes of a ring, with its event index if that was negotiated. */
+static size_t ring_bytes(struct vhost_virtqueue *vq, int type)
+{
+	size_t event = vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX) ?
+		       sizeof(__virtio16) : 0;
+
+	switch (type) {
+	case VHOST_ADDR_DESC:
+		return vq->num * sizeof(*vq->desc);
+	case VHOST_ADDR_AVAIL:
+		return struct_size(vq->avail, ring, vq->num) + event;
+	default:
+		return struct_size(vq->used, ring, vq->num) + event;
+	}
+}
+
 /*
  * Where the data path's address @addr and length @len of a ring are in user
  * memory. Caller holds the queue's mutex, or there is no device IOTLB.
@@ -227,18 +244,16 @@ static bool ring_location(struct vhost_virtqueue *vq, int type,
 	switch (type) {
 	case VHOST_ADDR_DESC:
 		*addr = (unsigned long)vq->desc;
-		*len = vhost_get_desc_size(vq, vq->num);
 		break;
 	case VHOST_ADDR_AVAIL:
 		*addr = (unsigned long)vq->avail;
-		*len = vhost_get_avail_size(vq, vq->num);
 		break;
 	default:
 		*addr = (unsigned long)vq->used;
-		*len = vhost_get_used_size(vq, vq->num);
 		break;
 	}
 
+	*len = ring_bytes(vq, type);
 	*uaddr = *addr;
 	if (vq->iotlb) {
 		map = vq->meta_iotlb[type];

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# harness-test.sh IMAGE: what happens in a VM must come out as what it is.
+. scripts/common.sh
+
+kernel=$1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+failed=0 n=0
+echo 'known_skip allowed for this test' > "$tmp/skips"
+
+# expect STATUS NAME OPTIONS... -- COMMAND
+expect() {
+	local want=$1 name=$2 got=0
+	shift 2
+	ringvm --kernel "$kernel" --root initrd --memory 512M --quiet \
+		--log "$tmp/console" "$@" > "$tmp/out" 2> "$tmp/err" || got=$?
+	n=$((n + 1))
+	if [ "$got" = "$want" ]; then
+		say "ok: $name"
+		return
+	fi
+	failed=$((failed + 1))
+	say "not ok: $name: status $got, expected $want"
+	tail -5 "$tmp/err" >&2
+}
+
+doc='TAP version 13\n1..2\nok 1 a\n'
+tap=(--tap 1 --skips "$tmp/skips")
+expect 0 "a command that succeeds" -- true
+expect 7 "a command that fails" -- 'exit 7'
+expect 0 "all tests pass" "${tap[@]}" -- "printf '${doc}ok 2 b\n'"
+expect 123 "a test fails, the command does not" "${tap[@]}" -- "printf '${doc}not ok 2 b\n'"
+expect 123 "a result is missing" "${tap[@]}" -- "printf '$doc'"
+expect 123 "nothing is printed" "${tap[@]}" -- true
+expect 123 "a test program too few" --tap 2 -- "printf '${doc}ok 2 b\n'"
+expect 0 "a skip that is allowed" "${tap[@]}" -- "printf '${doc}ok 2 known_skip # SKIP no\n'"
+expect 123 "a skip that is not" "${tap[@]}" -- "printf '${doc}ok 2 other # SKIP no\n'"
+expect 123 "a failure before an allowed skip" "${tap[@]}" -- \
+	"printf 'TAP version 13\n1..2\nnot ok 1 a\nok 2 known_skip # SKIP\n'"
+expect 122 "the machine goes away" "${tap[@]}" -- \
+	"printf '${doc}ok 2 b\n'; echo b > /proc/sysrq-trigger; sleep 5"
+expect 122 "the kernel panics" "${tap[@]}" -- \
+	"printf '${doc}ok 2 b\n'; echo c > /proc/sysrq-trigger; sleep 5"
+expect 121 "passes and then warns" "${tap[@]}" -- \
+	"printf '${doc}ok 2 b\n'; echo WARNING > /sys/kernel/debug/provoke-crash/DIRECT"
+expect 121 "a stack dump without taint" "${tap[@]}" -- \
+	"printf '${doc}ok 2 b\n'; echo l > /proc/sysrq-trigger"
+expect 124 "hangs" --timeout 21 "${tap[@]}" -- "printf '${doc}ok 2 b\n'; sleep 1000"
+grep -q 'sysrq: Show' "$tmp/console" || { say "not ok: no stacks after a hang"; failed=$((failed + 1)); }
+expect 122 "the END record is forged" "${tap[@]}" -- \
+	"printf '${doc}ok 2 b\n'; echo 'END 0 status=0 splats=0 leaks=0 taint=0' > /dev/vport0p2; echo b > /proc/sysrq-trigger; sleep 5"
+expect 125 "there is no kernel" --kernel "$tmp/none" -- true
+
+[ "$failed" = 0 ] || die "$failed of $n failed"
+say "$n outcomes are as they should be"

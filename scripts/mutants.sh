@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# mutants.sh: for each patch in tests/mutants, which removes one guard, build the
+# kernel and show that the test it names fails.
+. scripts/common.sh
+
+[ "$variant" = vm ] || die "mutants run on VARIANT=vm"
+kernel=$(scripts/build.sh | tail -1)
+build_tools
+out=$cache/build/selftests
+mkdir -p "$out"
+logged selftests-build make -C "$tree/tools/testing/selftests/vhost" OUTPUT="$out" || exit 1
+trap 'git -C "$tree" checkout -q .' EXIT
+
+# run TEST: does it pass?
+run() {
+	ringvm --kernel "$kernel" --timeout 120 --tap 1 --memory 4G --quiet \
+		--log "$logs/mutant.console" -- \
+		"sh $here/scripts/in-vm.sh $out $out/ringmap_test -t $1" \
+		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
+}
+
+killed=0 total=0
+for m in tests/mutants/*.patch; do
+	name=$(basename "$m" .patch)
+	test=$(sed -n 's/^Test: //p' "$m")
+	[ -n "$test" ] || die "$m has no 'Test:' line"
+	git -C "$tree" apply "$here/$m" || die "$m does not apply; rebase it"
+	total=$((total + 1))
+	logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "$name does not build"
+	if run "$test"; then
+		say "SURVIVED $name: $test passes without its guard"
+	elif ! grep -q '^not ok' "$logs/mutant.tap"; then
+		say "SURVIVED $name: $test did not fail, the run did; see $logs/mutant.tap"
+	else
+		killed=$((killed + 1))
+		printf 'killed   %-28s by %s\n' "$name" "$test"
+	fi
+	git -C "$tree" checkout -q .
+done
+logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "the kernel does not build"
+for test in $(sed -n 's/^Test: //p' tests/mutants/*.patch | sort -u); do
+	run "$test" || die "$test fails with every guard in place"
+done
+[ "$killed" = "$total" ] || die "$((total - killed)) of $total survived"
+say "$killed of $total killed; their tests pass with the guards in place"
