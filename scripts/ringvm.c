@@ -55,6 +55,8 @@ static struct config {
 	.cpus = 2, .mem = "2G", .docs = -1,
 };
 
+static bool probing;
+
 static void msg(const char *fmt, ...)
 {
 	va_list ap;
@@ -209,6 +211,9 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	if (!pid) {
 		if (!interactive)
 			dup2(open("/dev/null", O_RDONLY), 0);
+		/* A probe that fails is not worth its noise. */
+		if (probing)
+			dup2(open("/dev/null", O_WRONLY), 2);
 		execvp(argv[0], (char **)argv);
 		msg("%s: %s; install qemu-system-x86", argv[0], strerror(errno));
 		_exit(RV_SETUP);
@@ -377,7 +382,9 @@ static const char *probe_accel(void)
 		}
 	}
 	chans_init(ch);
+	probing = true;
 	boot("kvm", "true", false, 15, ch, &res);
+	probing = false;
 	res.end = res.end && !res.status;
 	if (res.end)
 		msg("acceleration: kvm (booted a guest)");

@@ -57,7 +57,7 @@ static struct total totals[PHASES];
 static struct vring_dev dev;
 static double start;
 static int rounds = 5;
-static uint64_t packets = 20000;
+static uint64_t packets = 50000;
 
 static double now(void)
 {
@@ -239,7 +239,7 @@ static void json(bool ok, double mapped)
 
 static const struct argp_option options[] = {
 	{ "rounds", 'r', "N", 0, "rounds of each kind, up to 100 (5)", 0 },
-	{ "packets", 'p', "N", 0, "packets a round (20000)", 0 },
+	{ "packets", 'p', "N", 0, "packets a round (50000)", 0 },
 	{ 0 }
 };
 

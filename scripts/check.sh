@@ -1,0 +1,156 @@
+#!/usr/bin/env bash
+# check.sh [full]: every test, one line each, then the totals.
+. scripts/common.sh
+
+passed=0 failed=0
+test_step() {
+	local name=$1 t=$SECONDS
+	shift
+	say "$name"
+	if "$@"; then
+		passed=$((passed + 1))
+		echo "PASS $name ($((SECONDS - t)) s)"
+	else
+		failed=$((failed + 1))
+		echo "FAIL $name ($((SECONDS - t)) s)"
+	fi
+}
+
+# The same tree twice, and the second time nothing is touched.
+compose_twice() {
+	local one two stamp
+	scripts/compose.sh >/dev/null || return 1
+	one=$(git -C "$tree" rev-parse HEAD)
+	stamp=$(mktemp)
+	sleep 0.01
+	scripts/compose.sh >/dev/null || return 1
+	two=$(git -C "$tree" rev-parse HEAD)
+	[ "$one" = "$two" ] || { say "two runs made $one and $two"; return 1; }
+	if find "$tree/mm" "$tree/drivers/vhost" "$tree/include" -newer "$stamp" -type f | grep .; then
+		say "the second run touched the files above"
+		return 1
+	fi
+	rm -f "$stamp"
+}
+
+# Refusals: a patch that does not apply, a file that exists, a symbol that is not.
+compose_refuses() {
+	local copy rc=0
+	copy=$(mktemp -d)
+	cp -r Kconfig Makefile series configs hooks scripts drivers tools Documentation "$copy"
+	(
+		cd "$copy"
+		sed -i 's/^ EXPORT_SYMBOL_GPL(mmu_interval_read_begin);/ EXPORT_SYMBOL_GPL(elsewhere);/' \
+			hooks/*/mm-interval-read-try.patch
+		! scripts/compose.sh >/dev/null 2>err || exit 1
+		grep -q 'mm-interval-read-try.patch does not apply' err
+		cp "$here"/hooks/*/mm-interval-read-try.patch hooks/*/
+		mkdir -p mm && echo > mm/gup.c && echo 'file mm/gup.c' >> series
+		! scripts/compose.sh >/dev/null 2>err || exit 1
+		grep -q 'mm/gup.c already exists' err
+		echo CONFIG_NO_SUCH_THING=y > configs/bad.config
+		! scripts/build.sh config "$tree" "$cache/build/bad" configs/bad.config 2>err || exit 1
+		grep -q 'CONFIG_NO_SUCH_THING=y did not survive' err
+	) || rc=1
+	[ "$rc" = 0 ] || cat "$copy/err" >&2
+	rm -rf "$copy"
+	return "$rc"
+}
+
+# An edit in the tree comes back to where it belongs, and only there.
+refresh_round_trip() {
+	local copy
+	copy=$(mktemp -d)
+	cp -r Kconfig Makefile series configs hooks scripts drivers tools Documentation "$copy"
+	(
+		cd "$copy"
+		! scripts/refresh.sh 2>&1 | grep -v 'nothing was edited' >&2
+		sed -i 's/Begin a read side critical section, or give up/Begin, or give up/' "$tree/mm/mmu_notifier.c"
+		sed -i 's/a software TLB for rings/a TLB for rings/' "$tree/drivers/vhost/ringmap.h"
+		! scripts/compose.sh >/dev/null 2>err
+		grep -q 'has edits' err
+		scripts/refresh.sh 2>/dev/null
+		grep -q 'Begin, or give up' hooks/*/mm-interval-read-try.patch
+		grep -q 'a TLB for rings' drivers/vhost/ringmap.h
+		cmp -s hooks/*/vhost-ringmap.patch "$here"/hooks/*/vhost-ringmap.patch
+	)
+	local rc=$?
+	git -C "$tree" checkout -q .
+	rm -rf "$copy"
+	return "$rc"
+}
+
+# What series writes gives the same tree with git am.
+series_applies() {
+	local wt=$cache/am out
+	out=$(mktemp -d)
+	OUT=$out/p scripts/series.sh || return 1
+	git -C "$tree" worktree prune
+	[ -d "$wt" ] || git -C "$tree" worktree add -q --detach "$wt" base
+	git -C "$wt" reset -q --hard base
+	git -C "$wt" am -q "$out"/p/*.patch || { git -C "$wt" am --abort; return 1; }
+	rm -rf "$out"
+	[ "$(git -C "$wt" rev-parse 'HEAD^{tree}')" = "$(git -C "$tree" rev-parse 'HEAD^{tree}')" ]
+}
+
+# Wrong use: a message that says what to do, and a status that is not 0.
+wrong_use() {
+	local bad=0 err small
+	refuse() {
+		local want=$1
+		shift
+		if err=$("$@" 2>&1 >/dev/null); then
+			say "did not fail: $*"
+			bad=1
+		elif ! grep -q "$want" <<< "$err"; then
+			say "$*: expected '$want' and got: $err"
+			bad=1
+		fi
+	}
+	refuse 'choose vm, debug or off' make kernel VARIANT=fast
+	refuse 'selftests run on' make selftests VARIANT=off
+	refuse 'is not a number' make kernel JOBS=many
+	refuse 'is not a file' make tree BASE=/nowhere.tar.xz
+	refuse 'cannot create' make tree RINGMAP_CACHE=/proc/none
+	refuse 'is not a directory' make series OUT=Makefile
+	refuse 'wants a terminal' make shell
+	refuse 'No rule' make nonsense
+	mkdir -p "$cache/empty-dpkg/updates" "$cache/empty-dpkg/info"
+	: > "$cache/empty-dpkg/status"
+	refuse 'missing packages: run' env DPKG_ADMINDIR="$cache/empty-dpkg" make tree
+	small=$(mktemp -d)
+	if mount -t tmpfs -o size=64m tmpfs "$small" 2>/dev/null; then
+		refuse 'GiB are free' make tree RINGMAP_CACHE="$small"
+		umount "$small"
+	else
+		say "cannot mount a small tmpfs to test a full disk"
+		bad=1
+	fi
+	rmdir "$small"
+	return "$bad"
+}
+
+start=$SECONDS
+test_step "compose twice" compose_twice
+test_step "compose and configure refuse what is wrong" compose_refuses
+test_step "refresh brings edits back" refresh_round_trip
+test_step "series applies with git am" series_applies
+test_step "wrong use is told" wrong_use
+kernel=
+if kernel=$(VARIANT=vm scripts/build.sh | tail -1); then
+	build_tools
+	test_step "harness" scripts/harness-test.sh "$kernel"
+	test_step "lint" scripts/lint.sh
+	test_step "selftests" env VARIANT=vm T= scripts/selftests.sh
+else
+	test_step "kernel" false
+fi
+test_step "options off are the base" scripts/off-proof.sh
+if [ "${1:-}" = full ]; then
+	test_step "series bisects" scripts/bisect-check.sh
+	test_step "mutants" env VARIANT=vm scripts/mutants.sh
+	test_step "debug kernel" env VARIANT=debug T= scripts/selftests.sh
+fi
+say "$((SECONDS - start)) s"
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]
