@@ -38,43 +38,50 @@ compose_refuses() {
 	local copy rc=0
 	copy=$(mktemp -d)
 	cp -r Kconfig Makefile series configs hooks scripts drivers tools Documentation "$copy"
-	(
-		cd "$copy"
-		sed -i 's/^ EXPORT_SYMBOL_GPL(mmu_interval_read_begin);/ EXPORT_SYMBOL_GPL(elsewhere);/' \
-			hooks/*/mm-interval-read-try.patch
-		! scripts/compose.sh >/dev/null 2>err || exit 1
-		grep -q 'mm-interval-read-try.patch does not apply' err
-		cp "$here"/hooks/*/mm-interval-read-try.patch hooks/*/
-		mkdir -p mm && echo > mm/gup.c && echo 'file mm/gup.c' >> series
-		! scripts/compose.sh >/dev/null 2>err || exit 1
-		grep -q 'mm/gup.c already exists' err
-		echo CONFIG_NO_SUCH_THING=y > configs/bad.config
-		! scripts/build.sh config "$tree" "$cache/build/bad" configs/bad.config 2>err || exit 1
-		grep -q 'CONFIG_NO_SUCH_THING=y did not survive' err
-	) || rc=1
-	[ "$rc" = 0 ] || cat "$copy/err" >&2
+	refused() {
+		local want=$1
+		shift
+		if (cd "$copy" && "$@" > /dev/null 2> err); then
+			say "was not refused: expected '$want'"
+			rc=1
+		elif ! grep -q "$want" "$copy/err"; then
+			say "expected '$want', got:"
+			cat "$copy/err" >&2
+			rc=1
+		fi
+	}
+	sed -i 's/^ EXPORT_SYMBOL_GPL(mmu_interval_read_begin);/ EXPORT_SYMBOL_GPL(elsewhere);/' \
+		"$copy"/hooks/*/mm-interval-read-try.patch
+	refused 'mm-interval-read-try.patch does not apply' scripts/compose.sh
+	cp hooks/*/mm-interval-read-try.patch "$copy"/hooks/*/
+	mkdir -p "$copy/mm"
+	echo > "$copy/mm/gup.c"
+	echo 'file mm/gup.c' >> "$copy/series"
+	refused 'mm/gup.c already exists' scripts/compose.sh
+	echo CONFIG_NO_SUCH_THING=y > "$copy/configs/bad.config"
+	refused 'CONFIG_NO_SUCH_THING=y did not survive' \
+		scripts/build.sh config "$tree" "$cache/build/bad" configs/bad.config
 	rm -rf "$copy"
 	return "$rc"
 }
 
 # An edit in the tree comes back to where it belongs, and only there.
 refresh_round_trip() {
-	local copy
+	local copy rc=0
 	copy=$(mktemp -d)
 	cp -r Kconfig Makefile series configs hooks scripts drivers tools Documentation "$copy"
 	(
-		cd "$copy"
-		! scripts/refresh.sh 2>&1 | grep -v 'nothing was edited' >&2
+		cd "$copy" || exit 1
+		scripts/refresh.sh 2>&1 | grep -q 'nothing was edited' || exit 1
 		sed -i 's/Begin a read side critical section, or give up/Begin, or give up/' "$tree/mm/mmu_notifier.c"
 		sed -i 's/a software TLB for rings/a TLB for rings/' "$tree/drivers/vhost/ringmap.h"
-		! scripts/compose.sh >/dev/null 2>err
-		grep -q 'has edits' err
-		scripts/refresh.sh 2>/dev/null
-		grep -q 'Begin, or give up' hooks/*/mm-interval-read-try.patch
-		grep -q 'a TLB for rings' drivers/vhost/ringmap.h
-		cmp -s hooks/*/vhost-ringmap.patch "$here"/hooks/*/vhost-ringmap.patch
-	)
-	local rc=$?
+		! scripts/compose.sh >/dev/null 2>err || exit 1
+		grep -q 'has edits' err || exit 1
+		scripts/refresh.sh 2>/dev/null || exit 1
+		grep -q 'Begin, or give up' hooks/*/mm-interval-read-try.patch || exit 1
+		grep -q 'a TLB for rings' drivers/vhost/ringmap.h || exit 1
+		diff hooks/*/vhost-ringmap.patch "$here"/hooks/*/vhost-ringmap.patch
+	) || rc=1
 	git -C "$tree" checkout -q .
 	rm -rf "$copy"
 	return "$rc"

@@ -11,7 +11,7 @@ for set in "$@"; do
 	build) packages+=(gcc make git flex bison bc libelf-dev xz-utils ccache
 			  linux-libc-dev) ;;
 	vm) packages+=(qemu-system-x86 busybox-static e2fsprogs) ;;
-	lint) packages+=(sparse shellcheck perl) ;;
+	lint) packages+=(sparse shellcheck perl python3-ply python3-git) ;;
 	*) echo "deps: no set '$set'" >&2; exit 1 ;;
 	esac
 done

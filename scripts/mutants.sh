@@ -38,7 +38,8 @@ for m in tests/mutants/*.patch; do
 	git -C "$tree" checkout -q .
 done
 logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "the kernel does not build"
-for test in $(sed -n 's/^Test: //p' tests/mutants/*.patch | sort -u); do
+mapfile -t tests < <(sed -n 's/^Test: //p' tests/mutants/*.patch | sort -u)
+for test in "${tests[@]}"; do
 	run "$test" || die "$test fails with every guard in place"
 done
 [ "$killed" = "$total" ] || die "$((total - killed)) of $total survived"

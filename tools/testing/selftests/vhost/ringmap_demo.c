@@ -299,7 +299,7 @@ int main(int argc, char **argv)
 	for (int p = 0; p < PHASES; p++) {
 		struct total *t = &totals[p];
 
-		qsort(t->rate, t->rounds, sizeof(t->rate[0]), by_value);
+		qsort(t->rate, t->rounds, sizeof(double), by_value);
 		ok &= !t->lost && !t->reordered && !t->corrupt &&
 		      t->packets == packets * rounds;
 	}
