@@ -125,6 +125,13 @@ wrong_use() {
 	mkdir -p "$cache/empty-dpkg/updates" "$cache/empty-dpkg/info"
 	: > "$cache/empty-dpkg/status"
 	refuse 'missing packages: run' env DPKG_ADMINDIR="$cache/empty-dpkg" make tree
+	mkdir -p "$cache/empty-apt/partial"
+	printf '%s\n' "Dir::State::lists \"$cache/empty-apt\";" \
+		"Dir::State::status \"$cache/empty-dpkg/status\";" \
+		'Acquire::http::Proxy "http://127.0.0.1:9";' \
+		'Acquire::https::Proxy "http://127.0.0.1:9";' > "$cache/apt.conf"
+	refuse 'is there a network' env DPKG_ADMINDIR="$cache/empty-dpkg" \
+		APT_CONFIG="$cache/apt.conf" scripts/deps.sh install lint
 	small=$(mktemp -d)
 	if mount -t tmpfs -o size=64m tmpfs "$small" 2>/dev/null; then
 		refuse 'GiB are free' make tree RINGMAP_CACHE="$small"
@@ -135,6 +142,22 @@ wrong_use() {
 	fi
 	rmdir "$small"
 	return "$bad"
+}
+
+# A hook that stays when its option is off must not go unnoticed.
+off_proof_notices() {
+	local rc=0
+	sed -i '/^#ifdef CONFIG_VHOST_RINGMAP$/{N;s/.*\n\tstruct dentry/#if 1\n\tstruct dentry/}' \
+		"$tree/drivers/vhost/vhost.h"
+	if git -C "$tree" diff --quiet; then
+		say "the hook to break is not where it was"
+		rc=1
+	elif scripts/off-proof.sh; then
+		say "it was not noticed"
+		rc=1
+	fi
+	git -C "$tree" checkout -q .
+	return "$rc"
 }
 
 start=$SECONDS
@@ -154,6 +177,7 @@ else
 fi
 test_step "options off are the base" scripts/off-proof.sh
 if [ "${1:-}" = full ]; then
+	test_step "off-proof notices a hook that is always on" off_proof_notices
 	test_step "series bisects" scripts/bisect-check.sh
 	test_step "mutants" env VARIANT=vm scripts/mutants.sh
 	test_step "debug kernel" env VARIANT=debug T= scripts/selftests.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# lint.sh: checkpatch --strict, sparse and W=1 on our kernel code; checkpatch and
-# shellcheck on the rest.
+# lint.sh: checkpatch --strict, sparse and W=1 on our kernel code; checkpatch on our
+# user space, and shellcheck on the scripts.
 . scripts/common.sh
 
 bad=0
