@@ -148,12 +148,14 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 			const char *append, bool host, bool interactive,
 			struct chan *ch)
 {
-	char cpus[16], line[1024], fds[NCHAN][64];
+	char cpus[64], line[1024], fds[NCHAN][64];
 	const char *argv[80];
 	int sv[2], peer[NCHAN], n = 0;
 	pid_t pid;
 
-	snprintf(cpus, sizeof(cpus), "%d", cfg.cpus);
+	/* Without ACPI the MP table is all there is, and it lists sockets. */
+	snprintf(cpus, sizeof(cpus), "%d,sockets=%d,cores=1,threads=1",
+		 cfg.cpus, cfg.cpus);
 	snprintf(line, sizeof(line),
 		 "console=ttyS0 panic=-1 reboot=t quiet loglevel=%d ringvm.root=%s%s %s",
 		 interactive ? 4 : 7, host ? "host" : "initrd",

@@ -172,6 +172,22 @@ static int set_frame_loop(struct vring_dev *d)
 	return d->xdp_link < 0 ? -EPROTO : 0;
 }
 
+/* The host's own frames would use RX buffers at times nobody chose. */
+static void silence(const char *ifname)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6",
+		 ifname);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;		/* no IPv6, or not for us to say */
+	if (write(fd, "1", 1) != 1)
+		perror(path);
+	close(fd);
+}
+
 static int open_tap(struct vring_dev *d)
 {
 	struct ifreq ifr = {
@@ -185,6 +201,7 @@ static int open_tap(struct vring_dev *d)
 	if (ioctl(d->tap, TUNSETIFF, &ifr) ||
 	    ioctl(d->tap, TUNSETVNETHDRSZ, &hdr))
 		return fail(d, errno, "cannot create a TAP");
+	silence(ifr.ifr_name);
 	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	/* Room in the TAP for all that can be under way. */
 	ifr.ifr_qlen = TAP_QLEN;
