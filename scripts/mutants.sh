@@ -15,7 +15,7 @@ trap 'git -C "$tree" checkout -q .' EXIT
 run() {
 	ringvm --kernel "$kernel" --timeout 120 --tap 1 --memory 4G --quiet \
 		--log "$logs/mutant.console" -- \
-		"sh $here/scripts/in-vm.sh $out $out/ringmap_test -t $1" \
+		"sh $here/scripts/in-vm.sh $out $out/ringmap_test -r $1" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
 }
 

@@ -17,4 +17,4 @@ logged selftests-build make -C "$tree/tools/testing/selftests/vhost" OUTPUT="$ou
 say "running in the VM ($variant kernel)"
 ringvm --kernel "$kernel" --timeout "$timeout" --tap 1 --skips configs/skips \
 	--memory 4G --log "$logs/selftests-$variant.console" -- \
-	"sh $here/scripts/in-vm.sh $out $out/ringmap_test ${T:+-t $T}"
+	"sh $here/scripts/in-vm.sh $out $out/ringmap_test ${T:+-r $T}"
