@@ -36,6 +36,7 @@
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "ringmap.h"
 
@@ -190,6 +191,10 @@ static void region_unregister(struct vhost_ringmap_region *r)
 {
 	if (!r->npages)
 		return;
+	/* No hit from here on: nobody will tell us about changes. */
+	spin_lock(&r->rm->lock);
+	r->len = 0;
+	spin_unlock(&r->rm->lock);
 	mmu_interval_notifier_remove(&r->sub);
 	region_set_table(r, NULL, 0, 0);
 }
@@ -262,6 +267,8 @@ static bool ring_location(struct vhost_virtqueue *vq, int type,
 			return false;
 		*uaddr = map->addr + *addr - map->start;
 	}
+	/* Notifiers and page tables know addresses without tags. */
+	*uaddr = untagged_addr(*uaddr);
 	return *uaddr + *len > *uaddr;
 }
 
@@ -354,7 +361,7 @@ static bool ringmap_fill(struct vhost_virtqueue *vq, struct vhost_ringmap *rm,
 			 int type, unsigned long addr, unsigned long size)
 {
 	struct vhost_ringmap_region *r = &rm->region[type];
-	unsigned long off, page, last;
+	unsigned long off, len, page, last;
 	int ret = -EFAULT;
 
 	if (!mutex_trylock(&rm->fill_mutex))
@@ -370,7 +377,9 @@ static bool ringmap_fill(struct vhost_virtqueue *vq, struct vhost_ringmap *rm,
 
 	ret = region_update(vq, r, type);
 	off = addr - r->addr;
-	if (!ret && (off >= r->len || size > r->len - off))
+	/* A reset may clear it meanwhile; then nothing is installed. */
+	len = READ_ONCE(r->len);
+	if (!ret && (off >= len || size > len - off))
 		ret = -EFAULT;
 	if (!ret) {
 		off += r->offset;
@@ -392,36 +401,38 @@ unlock:
 	return !ret;
 }
 
-/* Copy through the mapping, page by page, if every page is mapped. */
-static bool ringmap_copy(struct vhost_ringmap *rm, int type,
+/*
+ * Move through the mapping, page by page, if every page is mapped. A scalar that
+ * straddles pages would tear and is left to user access.
+ */
+static bool ringmap_move(struct vhost_ringmap *rm, int type,
 			 unsigned long addr, void *buf, unsigned long size,
 			 bool write)
 {
 	struct vhost_ringmap_region *r = &rm->region[type];
-	unsigned long off, n;
-	bool mapped = true;
-	void *p;
+	unsigned long off, page, n;
+	bool mapped = false;
 
 	spin_lock(&rm->lock);
-	off = r->offset + addr - r->addr;
-	for (n = 0; n < size && mapped;
-	     n += min(size - n, PAGE_SIZE - offset_in_page(off + n)))
-		mapped = vhost_ringmap_lookup(r, addr + n, 1);
-	if (mapped) {
-		while (size) {
-			n = min(size, PAGE_SIZE - offset_in_page(off));
-			p = vhost_ringmap_lookup(r, addr, n);
-			if (write)
-				memcpy(p, buf, n);
-			else
-				memcpy(buf, p, n);
-			addr += n;
-			off += n;
-			buf += n;
-			size -= n;
-		}
-		rm->stats.mapped++;
+	off = addr - r->addr;
+	/* A queue may use more elements at once than its ring holds. */
+	if (off >= r->len || size > r->len - off)
+		goto unlock;
+	off += r->offset;
+	if (size == sizeof(u16) && offset_in_page(off) == PAGE_SIZE - 1)
+		goto unlock;
+	for (page = off >> PAGE_SHIFT; page <= (off + size - 1) >> PAGE_SHIFT;
+	     page++)
+		if (!r->kaddr[array_index_nospec(page, r->npages)])
+			goto unlock;
+	mapped = true;
+	rm->stats.mapped++;
+	for (; size; addr += n, off += n, buf += n, size -= n) {
+		n = min(size, PAGE_SIZE - offset_in_page(off));
+		vhost_ringmap_move(vhost_ringmap_lookup(r, addr, n), buf, n,
+				   write);
 	}
+unlock:
 	spin_unlock(&rm->lock);
 	return mapped;
 }
@@ -444,10 +455,10 @@ bool vhost_ringmap_access_slow(struct vhost_virtqueue *vq,
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
 
-	if (ringmap_copy(rm, type, addr, buf, size, write))
+	if (ringmap_move(rm, type, addr, buf, size, write))
 		return true;
 	if (ringmap_fill(vq, rm, type, addr, size) &&
-	    ringmap_copy(rm, type, addr, buf, size, write))
+	    ringmap_move(rm, type, addr, buf, size, write))
 		return true;
 	spin_lock(&rm->lock);
 	rm->stats.fallback++;
@@ -464,7 +475,7 @@ void __vhost_ringmap_reset(struct vhost_ringmap *rm)
 	rm->generation++;
 	rm->stats.resets++;
 	for (r = rm->region; r < rm->region + VHOST_RINGMAP_REGIONS; r++) {
-		r->len = 0;
+		WRITE_ONCE(r->len, 0);
 		if (r->kaddr)
 			memset(r->kaddr, 0, r->npages * sizeof(*r->kaddr));
 	}
@@ -478,6 +489,10 @@ static void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor)
 
 	mutex_lock(&rm->fill_mutex);
 	WRITE_ONCE(rm->accessor, accessor);
+	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++) {
+		rm->region[i].backoff = 0;
+		rm->region[i].backoff_next = 0;
+	}
 	if (accessor != VHOST_ACCESSOR_RINGMAP)
 		for (i = 0; i < VHOST_RINGMAP_REGIONS; i++)
 			region_unregister(&rm->region[i]);

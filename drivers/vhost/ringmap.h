@@ -62,6 +62,24 @@ vhost_ringmap_lookup(const struct vhost_ringmap_region *r, unsigned long addr,
 	return kaddr + off;
 }
 
+/*
+ * One fetch or store, under the map lock. A __virtio16 that lies in one page is
+ * naturally aligned and must not tear. Elsewhere the unlock keeps the compiler
+ * from reading guest memory again.
+ */
+static __always_inline void vhost_ringmap_move(void *kaddr, void *buf,
+					       unsigned long size, bool write)
+{
+	if (size == sizeof(u16) && write)
+		WRITE_ONCE(*(u16 *)kaddr, *(u16 *)buf);
+	else if (size == sizeof(u16))
+		*(u16 *)buf = READ_ONCE(*(u16 *)kaddr);
+	else if (write)
+		memcpy(kaddr, buf, size);
+	else
+		memcpy(buf, kaddr, size);
+}
+
 /**
  * vhost_ringmap_read() - read virtqueue metadata through the mapping
  * @vq: virtqueue
@@ -90,14 +108,7 @@ vhost_ringmap_read(struct vhost_virtqueue *vq, int type, void *dst,
 	spin_lock(&rm->lock);
 	p = vhost_ringmap_lookup(&rm->region[type], addr, size);
 	if (likely(p)) {
-		/*
-		 * One fetch: the unlock keeps the compiler from reading guest
-		 * memory again, and a __virtio16 is naturally aligned.
-		 */
-		if (size == sizeof(u16))
-			*(u16 *)dst = READ_ONCE(*(u16 *)p);
-		else
-			memcpy(dst, p, size);
+		vhost_ringmap_move(p, dst, size, false);
 		rm->stats.mapped++;
 	}
 	spin_unlock(&rm->lock);
@@ -136,10 +147,7 @@ vhost_ringmap_write(struct vhost_virtqueue *vq, int type, void __user *dst,
 	p = vhost_ringmap_lookup(&rm->region[type], addr, size);
 	if (likely(p)) {
 		vhost_ringmap_window_use();
-		if (size == sizeof(u16))
-			WRITE_ONCE(*(u16 *)p, *(const u16 *)src);
-		else
-			memcpy(p, src, size);
+		vhost_ringmap_move(p, (void *)src, size, true);
 		rm->stats.mapped++;
 	}
 	spin_unlock(&rm->lock);

@@ -141,6 +141,7 @@ static void *switch_accessor(void *arg)
 
 	while (!stop) {
 		accessor(&mine, "uaccess");
+		usleep(500);
 		accessor(&mine, "ringmap");
 		*changes += 2;
 		usleep(500);

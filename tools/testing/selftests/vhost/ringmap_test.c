@@ -269,6 +269,7 @@ static void storm_toggle(struct storm *s)
 	/* The error text is the traffic thread's. */
 	memcpy(&mine, s->d, sizeof(mine));
 	vring_set_accessor(&mine, "uaccess");
+	usleep(500);
 	vring_set_accessor(&mine, "ringmap");
 }
 
@@ -690,6 +691,45 @@ TEST_F_TIMEOUT(bad_address, same_errors, PATIENCE)
 	ASSERT_OK(d, vring_start(d));
 	ASSERT_OK(d, vring_run(d, 500, NULL));
 	munmap(hole, 65536);
+}
+
+/*
+ * A driver that makes descriptors available faster than it may: vhost then uses
+ * more of them at once than the ring has entries. That harms the driver alone.
+ */
+TEST_F_TIMEOUT(bad_address, more_than_the_ring, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vhost_vring_state base = { .index = VRING_TX };
+	struct vring *v;
+	struct vring_dev d;
+	uint64_t one = 1;
+
+	cfg.num[VRING_TX] = 16;
+	open_and_start(_metadata, &d, &cfg, variant->accessor);
+	ASSERT_OK(&d, vring_run(&d, 100, NULL));
+	v = &d.q[VRING_TX].vring;
+	/*
+	 * Each step must come after vhost looked and before it looks again, so
+	 * try many paces, and go back to where vhost is in between.
+	 */
+	for (int trial = 0; trial < 600; trial++) {
+		for (int step = 0; step < 8; step++) {
+			__atomic_add_fetch(&v->avail->idx, v->num,
+					   __ATOMIC_SEQ_CST);
+			if (!step)
+				ASSERT_EQ(8, write(d.q[VRING_TX].kick, &one, 8));
+			for (int i = 0; i < trial % 200 * 400; i++)
+				__asm__ volatile("" ::: "memory");
+		}
+		ASSERT_EQ(0, ioctl(d.fd, VHOST_GET_VRING_BASE, &base));
+		__atomic_store_n(&v->avail->idx, base.num, __ATOMIC_SEQ_CST);
+	}
+	/* It still answers, and another device works. */
+	ASSERT_OK(&d, vring_set_accessor(&d, "uaccess"));
+	vring_close(&d);
+	ASSERT_OK(&self->d, vring_start(&self->d));
+	ASSERT_OK(&self->d, vring_run(&self->d, 500, NULL));
 }
 
 /* --- the life of a device --- */
