@@ -8,10 +8,9 @@ shift
 packages=()
 for set in "$@"; do
 	case $set in
-	build) packages+=(gcc make git flex bison bc libelf-dev xz-utils ccache
-			  linux-libc-dev) ;;
+	build) packages+=(gcc libc6-dev make git perl flex bison bc libelf-dev xz-utils ccache) ;;
 	vm) packages+=(qemu-system-x86 busybox-static e2fsprogs) ;;
-	lint) packages+=(sparse shellcheck perl python3-ply python3-git) ;;
+	lint) packages+=(sparse shellcheck python3-ply python3-git) ;;
 	*) echo "deps: no set '$set'" >&2; exit 1 ;;
 	esac
 done
