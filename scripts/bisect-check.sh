@@ -18,8 +18,9 @@ for commit in $(git -C "$tree" rev-list --reverse base..ringmap); do
 	logged bisect kmake "$wt" "$out" prepare "${targets[@]}" ||
 		die "does not build at $commit: $title"
 	if [ -d "$wt/tools/testing/selftests/vhost" ]; then
+		mkdir -p "$out/selftests"
 		logged bisect-selftests make -C "$wt/tools/testing/selftests/vhost" \
-			OUTPUT="$(mktemp -d -p "$cache")" || die "selftests do not build at: $title"
+			OUTPUT="$out/selftests" || die "selftests do not build at: $title"
 	fi
 	n=$((n + 1))
 done
