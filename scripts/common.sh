@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Sourced by the scripts: where things are, and how they speak.
 set -euo pipefail
 
@@ -66,6 +66,14 @@ build_tools() {
 		gcc "${cflags[@]}" -o "$bin/ringvm" scripts/ringvm.c >&2
 	[ "$bin/ringinit" -nt scripts/ringinit.c ] ||
 		gcc "${cflags[@]}" -static -o "$bin/ringinit" scripts/ringinit.c >&2
+}
+
+# build the selftests of the composed tree; they are in $selftests
+selftests=$cache/build/selftests
+build_selftests() {
+	mkdir -p "$selftests"
+	logged selftests-build make -C "$tree/tools/testing/selftests/vhost" \
+		OUTPUT="$selftests" || exit 1
 }
 
 image() { echo "$cache/build/$1/arch/x86/boot/bzImage"; }

@@ -6,16 +6,14 @@
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
 kernel=$(scripts/build.sh | tail -1)
 build_tools
-out=$cache/build/selftests
-mkdir -p "$out"
-logged selftests-build make -C "$tree/tools/testing/selftests/vhost" OUTPUT="$out" || exit 1
+build_selftests
 trap 'git -C "$tree" checkout -q .' EXIT
 
 # run TEST: does it pass?
 run() {
 	ringvm --kernel "$kernel" --timeout 60 --tap 1 --memory 4G --quiet \
 		--log "$logs/mutant.console" -- \
-		"sh $here/scripts/in-vm.sh $out $out/ringmap_test -r $1" \
+		"sh $here/scripts/in-vm.sh $selftests $selftests/ringmap_test -r $1" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
 }
 

@@ -11,10 +11,8 @@ esac
 scripts/compose.sh >/dev/null
 kernel=$(scripts/build.sh | tail -1)
 build_tools
-out=$cache/build/selftests
-mkdir -p "$out"
-logged selftests-build make -C "$tree/tools/testing/selftests/vhost" OUTPUT="$out" || exit 1
+build_selftests
 say "running in the VM ($variant kernel)"
 ringvm --kernel "$kernel" --timeout "$timeout" --tap 1 --skips configs/skips \
 	--memory 4G --log "$logs/selftests-$variant.console" -- \
-	"sh $here/scripts/in-vm.sh $out $out/ringmap_test ${T:+-r $T}"
+	"sh $here/scripts/in-vm.sh $selftests $selftests/ringmap_test ${T:+-r $T}"

@@ -6,9 +6,7 @@
 scripts/compose.sh >/dev/null
 kernel=$(scripts/build.sh | tail -1)
 build_tools
-out=$cache/build/selftests
-mkdir -p "$out"
-logged selftests-build make -C "$tree/tools/testing/selftests/vhost" OUTPUT="$out" || exit 1
+build_selftests
 cat >&2 <<END
 
 A VM with your root, read-only under a tmpfs. The selftests are here:
@@ -20,4 +18,4 @@ A VM with your root, read-only under a tmpfs. The selftests are here:
 Leave with 'exit'.
 
 END
-ringvm --kernel "$kernel" --interactive -- "cd $out; exec bash -i"
+ringvm --kernel "$kernel" --interactive -- "cd $selftests; exec bash -i"

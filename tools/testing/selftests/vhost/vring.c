@@ -684,13 +684,11 @@ int vring_start(struct vring_dev *d)
 		if (ioctl(d->fd, VHOST_NET_SET_BACKEND, &f))
 			return fail(d, errno, "VHOST_NET_SET_BACKEND of queue %u", i);
 	}
-	d->started = true;
 	return 0;
 }
 
 int vring_reset_owner(struct vring_dev *d)
 {
-	d->started = false;
 	if (ioctl(d->fd, VHOST_RESET_OWNER))
 		return fail(d, errno, "VHOST_RESET_OWNER");
 	return 0;
@@ -704,7 +702,6 @@ int vring_stop(struct vring_dev *d)
 		if (ioctl(d->fd, VHOST_NET_SET_BACKEND, &f))
 			return fail(d, errno, "cannot detach queue %u", i);
 	}
-	d->started = false;
 	return 0;
 }
 

@@ -143,7 +143,6 @@ struct vring_dev {
 	int xdp_link;
 	int ifindex;
 	bool own_mem;
-	bool started;
 	unsigned int hdr_len;
 	uint64_t next_seq;
 	uint64_t expect_seq;
