@@ -72,8 +72,11 @@ build_tools() {
 selftests=$cache/build/selftests
 build_selftests() {
 	mkdir -p "$selftests"
-	logged selftests-build make -C "$tree/tools/testing/selftests/vhost" \
-		OUTPUT="$selftests" || exit 1
+	local dir
+	for dir in vhost mmu_notifier; do
+		logged "selftests-build-$dir" make -C "$tree/tools/testing/selftests/$dir" \
+			OUTPUT="$selftests" || exit 1
+	done
 }
 
 image() { echo "$cache/build/$1/arch/x86/boot/bzImage"; }

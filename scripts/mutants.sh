@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # mutants.sh: for each patch in tests/mutants, which removes one guard, build the
-# kernel and show that the test it names fails.
+# kernel and show that the test it names fails; and for each row of tests/mutants/lies.
 . scripts/common.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
@@ -9,42 +9,74 @@ build_tools
 build_selftests
 trap 'git -C "$tree" checkout -q .' EXIT
 
-# run TEST: does it pass?
+# run PROGRAM TEST [KERNEL OPTIONS [ENVIRONMENT]]: does it pass?
 run() {
-	ringvm --kernel "$kernel" --timeout 60 --tap 1 --memory 4G --quiet \
-		--log "$logs/mutant.console" -- \
-		"sh $here/scripts/in-vm.sh $selftests $selftests/ringmap_test -r $1" \
+	ringvm --kernel "$kernel" --timeout 100 --tap 1 --memory 4G --quiet \
+		--append "numa=fake=2 ${3:-}" --log "$logs/mutant.console" -- \
+		"${4:-} sh $here/scripts/in-vm.sh $selftests $selftests/$1 -r $2" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
 }
 
-killed=0 total=0
-for m in tests/mutants/*.patch; do
-	name=$(basename "$m" .patch)
-	test=$(sed -n 's/^Test: //p' "$m")
-	[ -n "$test" ] || die "$m has no 'Test:' line"
-	git -C "$tree" apply "$here/$m" || die "$m does not apply; rebase it"
-	total=$((total + 1))
-	logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "$name does not build"
-	rc=0
-	run "$test" || rc=$?
-	how=
-	case $rc in
-	0) say "SURVIVED $name: $test passes without its guard" ;;
-	121 | 122 | 124) how=' (the kernel splats, dies or hangs)' ;;
-	*) ! grep -q '^not ok' "$logs/mutant.tap" || how=' ' ;;
+mutate() {
+	git -C "$tree" apply "$here/$1" || die "$1 does not apply; rebase it"
+	logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "$1 does not build"
+}
+
+# dead RC: how the last run failed, or nothing if it did not because of the test
+dead() {
+	case $1 in
+	121 | 122 | 124) echo 'the kernel splats, dies or hangs' ;;
+	0) ;;
+	*) ! grep -q '^not ok' "$logs/mutant.tap" || echo 'the test fails' ;;
 	esac
+}
+
+killed=0 total=0
+verdict() {
+	local name=$1 test=$2 how=$3
+	total=$((total + 1))
 	if [ -n "$how" ]; then
 		killed=$((killed + 1))
-		printf 'killed   %-20s by %s%s\n' "$name" "$test" "$how"
-	elif [ "$rc" != 0 ]; then
-		say "SURVIVED $name: $test did not fail, the run did; see $logs/mutant.tap"
+		printf 'killed   %-24s by %s: %s\n' "$name" "$test" "$how"
+	else
+		say "SURVIVED $name: $test; see $logs/mutant.tap"
 	fi
+}
+
+for m in tests/mutants/*.patch; do
+	test=$(sed -n 's/^Test: //p' "$m")
+	[ -n "$test" ] || continue
+	mutate "$m"
+	rc=0
+	run ringmap_test "$test" || rc=$?
+	verdict "$(basename "$m" .patch)" "$test" "$(dead "$rc")"
 	git -C "$tree" checkout -q .
 done
+
+# What is false is shown by what user space sees, or else by the table in the test.
+number() {
+	awk -v want="MMU_CAUSE_${1^^}" '/^enum mmu_notifier_cause/ { n = -1; on = 1 }
+		on && /^\tMMU_CAUSE/ { n++; if ($1 == want ",") print n }' \
+		include/linux/mmu_notifier_keeps.h
+}
+mutate tests/mutants/lies.patch
+while read -r cause bits test; do
+	rc=0 lie="mmu_lie=$(number "$cause"),$bits"
+	run mmu_causes "$test" "$lie" MMU_CAUSES_TRUTH_ONLY=1 || rc=$?
+	how=$(dead "$rc")
+	if [ -z "$how" ] && [ "$rc" = 0 ]; then
+		run mmu_causes "$test" "$lie" || rc=$?
+		how=$(dead "$rc")
+		how=${how:+its table says otherwise}
+	fi
+	verdict "lie-$cause-$bits" "$test" "$how"
+done < <(grep -v '^#' tests/mutants/lies)
+git -C "$tree" checkout -q .
+
 logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "the kernel does not build"
 mapfile -t tests < <(sed -n 's/^Test: //p' tests/mutants/*.patch | sort -u)
 for test in "${tests[@]}"; do
-	run "$test" || die "$test fails with every guard in place"
+	run ringmap_test "$test" || die "$test fails with every guard in place"
 done
 [ "$killed" = "$total" ] || die "$((total - killed)) of $total survived"
-say "$killed of $total killed; their tests pass with the guards in place"
+say "$killed of $total killed; the tests pass with the guards in place"

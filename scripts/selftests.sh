@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# selftests.sh: build the kernel and the selftests, run them in the VM.
-# T=name runs one test.
+# selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
+# suites are vhost and mm; T=name runs one test, of either.
 . scripts/common.sh
 
 case $variant in
@@ -12,7 +12,24 @@ scripts/compose.sh >/dev/null
 kernel=$(scripts/build.sh | tail -1)
 build_tools
 build_selftests
-say "running in the VM ($variant kernel)"
-ringvm --kernel "$kernel" --timeout "$timeout" --tap 1 --skips configs/skips \
-	--memory 4G --log "$logs/selftests-$variant.console" -- \
-	"sh $here/scripts/in-vm.sh $selftests $selftests/ringmap_test ${T:+-r $T}"
+
+# NAME PROGRAM [QEMU AND KERNEL OPTIONS...]
+suite() {
+	local name=$1 program=$2
+	shift 2
+	say "$name: running in the VM ($variant kernel)"
+	ringvm --kernel "$kernel" --timeout "$timeout" --tap 1 --skips configs/skips \
+		--memory 4G --log "$logs/selftests-$name-$variant.console" "$@" -- \
+		"sh $here/scripts/in-vm.sh $selftests $selftests/$program ${T:+-r $T}"
+}
+
+want=${1:-}
+case ${T:-} in
+'') ;;
+cause.* | keep.* | global.*) want=mm ;;
+*) want=vhost ;;
+esac
+rc=0
+case ${want:-mm} in mm) suite mm mmu_causes --append numa=fake=2 || rc=$? ;; esac
+case ${want:-vhost} in vhost) suite vhost ringmap_test || rc=$? ;; esac
+exit "$rc"

@@ -45,17 +45,6 @@ static const char * const accessor_names[VHOST_ACCESSOR_MAX] = {
 	[VHOST_ACCESSOR_RINGMAP] = "ringmap",
 };
 
-static const char * const event_names[VHOST_RINGMAP_EVENTS] = {
-	[MMU_NOTIFY_UNMAP] = "unmap",
-	[MMU_NOTIFY_CLEAR] = "clear",
-	[MMU_NOTIFY_PROTECTION_VMA] = "protection_vma",
-	[MMU_NOTIFY_PROTECTION_PAGE] = "protection_page",
-	[MMU_NOTIFY_SOFT_DIRTY] = "soft_dirty",
-	[MMU_NOTIFY_RELEASE] = "release",
-	[MMU_NOTIFY_MIGRATE] = "migrate",
-	[MMU_NOTIFY_EXCLUSIVE] = "exclusive",
-};
-
 /* Accessor of the queues of devices that are opened from now on. */
 static int default_accessor = IS_ENABLED(CONFIG_VHOST_ACCESSOR_RINGMAP) ?
 			      VHOST_ACCESSOR_RINGMAP : VHOST_ACCESSOR_UACCESS;
@@ -158,14 +147,20 @@ static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
 		r->kaddr[page] = NULL;
 		rm->stats.dropped++;
 	}
-	if (range->event < VHOST_RINGMAP_EVENTS)
-		rm->stats.invalidations[range->event]++;
+	rm->stats.invalidations[range->cause]++;
 	spin_unlock(&rm->lock);
 	return true;
 }
 
-static const struct mmu_interval_notifier_ops ringmap_ops = {
+/* What is only read depends on the page being mapped and readable. */
+static const struct mmu_interval_notifier_ops ringmap_read_ops = {
 	.invalidate = ringmap_invalidate,
+	.needs = MMU_KEEPS_MAPPED | MMU_KEEPS_READ,
+};
+
+static const struct mmu_interval_notifier_ops ringmap_write_ops = {
+	.invalidate = ringmap_invalidate,
+	.needs = MMU_KEEPS_ALL,
 };
 
 /* Replace the table and free the old one. Caller holds the fill mutex. */
@@ -200,7 +195,7 @@ static void region_unregister(struct vhost_ringmap_region *r)
 }
 
 /* Watch @npages pages from @base. Caller holds the fill mutex. */
-static int region_register(struct vhost_ringmap_region *r,
+static int region_register(struct vhost_ringmap_region *r, int type,
 			   struct mm_struct *mm, unsigned long base,
 			   unsigned long npages)
 {
@@ -214,7 +209,10 @@ static int region_register(struct vhost_ringmap_region *r,
 	/* Before the notifier: its callback uses the table. */
 	region_set_table(r, kaddr, base, npages);
 	ret = mmu_interval_notifier_insert(&r->sub, mm, base,
-					   npages << PAGE_SHIFT, &ringmap_ops);
+					   npages << PAGE_SHIFT,
+					   type == VHOST_ADDR_USED ?
+					   &ringmap_write_ops :
+					   &ringmap_read_ops);
 	if (ret)
 		region_set_table(r, NULL, 0, 0);
 	return ret;
@@ -293,7 +291,7 @@ static int region_update(struct vhost_virtqueue *vq,
 	npages = DIV_ROUND_UP(offset_in_page(uaddr) + len, PAGE_SIZE);
 	if (r->base != base || r->npages != npages) {
 		region_unregister(r);
-		ret = region_register(r, vq->dev->mm, base, npages);
+		ret = region_register(r, type, vq->dev->mm, base, npages);
 		if (ret)
 			return ret;
 	}
@@ -595,9 +593,9 @@ static int stats_show(struct seq_file *m, void *v)
 	seq_printf(m, "fill_raced %llu\n", s.fill_raced);
 	seq_printf(m, "dropped %llu\n", s.dropped);
 	seq_printf(m, "resets %llu\n", s.resets);
-	for (i = 0; i < VHOST_RINGMAP_EVENTS; i++)
-		seq_printf(m, "invalidate_%s %llu\n", event_names[i],
-			   s.invalidations[i]);
+	for (i = 0; i < NR_MMU_CAUSES; i++)
+		seq_printf(m, "invalidate_%s %llu\n",
+			   mmu_notifier_cause_name(i), s.invalidations[i]);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

@@ -26,8 +26,6 @@ enum vhost_accessor {
 
 /* desc, avail, used: enum vhost_uaddr_type */
 #define VHOST_RINGMAP_REGIONS	3
-/* enum mmu_notifier_event */
-#define VHOST_RINGMAP_EVENTS	(MMU_NOTIFY_EXCLUSIVE + 1)
 
 /**
  * struct vhost_ringmap_stats - what a queue's accessor did
@@ -42,7 +40,8 @@ enum vhost_accessor {
  * @dropped: page mappings dropped by invalidations
  * @resets: times all mappings were dropped for a change of address, size,
  *	device IOTLB or accessor
- * @invalidations: notifier callbacks that overlapped a region, by event
+ * @invalidations: notifier callbacks that overlapped a region, by enum
+ *	mmu_notifier_cause. Where the region's needs were kept there is none.
  *
  * @user is only written by the queue's user, and is approximate where a
  * device signals outside the queue's mutex; the rest is protected by the map
@@ -57,7 +56,7 @@ struct vhost_ringmap_stats {
 	u64 fill_raced;
 	u64 dropped;
 	u64 resets;
-	u64 invalidations[VHOST_RINGMAP_EVENTS];
+	u64 invalidations[NR_MMU_CAUSES];
 };
 
 /**

@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <argp.h>
 #include <err.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -36,18 +37,28 @@ static const char * const phase_keys[PHASES] = {
 };
 
 static const char * const stat_names[] = {
-	"mapped", "fallback", "user", "fills", "dropped", "invalidate_unmap",
-	"invalidate_clear", "invalidate_protection_vma",
-	"invalidate_protection_page", "invalidate_soft_dirty",
-	"invalidate_release", "invalidate_migrate", "invalidate_exclusive",
+	"mapped", "fallback", "user", "fills", "dropped",
 };
 
 #define STATS (sizeof(stat_names) / sizeof(stat_names[0]))
-enum { MAPPED, FALLBACK, USER, FILLS, DROPPED, FIRST_EVENT };
+enum { MAPPED, FALLBACK, USER, FILLS, DROPPED };
+
+/* Of /sys/kernel/debug/mmu_notifier/stats: the rings are all who subscribe. */
+#define NOTIFIER	"/sys/kernel/debug/mmu_notifier/"
+#define MAX_CAUSES	64
+
+struct cause {
+	char name[32];
+	long long called, kept;
+};
+
+static int causes;
+static struct cause was[MAX_CAUSES], is[MAX_CAUSES];
 
 struct total {
 	uint64_t packets, lost, reordered, corrupt;
 	long long stat[STATS];
+	struct cause cause[MAX_CAUSES];
 	double rate[MAX_ROUNDS];
 	int rounds;
 	unsigned long changes;
@@ -77,6 +88,20 @@ static void read_stats(long long *v)
 	}
 }
 
+static void read_causes(struct cause *c)
+{
+	FILE *f = fopen(NOTIFIER "stats", "r");
+	char line[256];
+
+	if (!f)
+		err(1, NOTIFIER "stats: the kernel needs CONFIG_MMU_NOTIFIER_STATS");
+	for (causes = 0; causes < MAX_CAUSES && fgets(line, sizeof(line), f);)
+		causes += sscanf(line, "%31s %*u %*u %lld %lld",
+				 c[causes].name, &c[causes].called,
+				 &c[causes].kept) == 3;
+	fclose(f);
+}
+
 static void run(enum phase p, uint64_t n)
 {
 	struct total *t = &totals[p];
@@ -85,6 +110,7 @@ static void run(enum phase p, uint64_t n)
 	int ret;
 
 	read_stats(before);
+	read_causes(was);
 	ret = vring_run(&dev, n, &r);
 	t->packets += r.received;
 	t->lost += r.lost;
@@ -93,6 +119,11 @@ static void run(enum phase p, uint64_t n)
 	read_stats(after);
 	for (size_t i = 0; i < STATS; i++)
 		t->stat[i] += after[i] - before[i];
+	read_causes(is);
+	for (int i = 0; i < causes; i++) {
+		t->cause[i].called += is[i].called - was[i].called;
+		t->cause[i].kept += is[i].kept - was[i].kept;
+	}
 	if (t->rounds < MAX_ROUNDS)
 		t->rate[t->rounds++] = r.received / r.seconds;
 	fprintf(stderr, "%5.1f s  %-26s %8llu packets  %8.0f packets/s\n",
@@ -115,7 +146,7 @@ static atomic_bool stop;
 static void *change_memory(void *arg)
 {
 	unsigned long *changes = arg;
-	pid_t pid;
+	int refs = open("/proc/self/clear_refs", O_WRONLY);
 
 	while (!stop) {
 		mprotect(dev.ring_mem, dev.ring_len,
@@ -123,14 +154,13 @@ static void *change_memory(void *arg)
 		mprotect(dev.ring_mem, dev.ring_len, PROT_READ | PROT_WRITE);
 		/* The rings are shared memory: their pages come back. */
 		madvise(dev.ring_mem, dev.ring_len, MADV_DONTNEED);
-		pid = fork();
-		if (!pid)
-			_exit(0);
-		if (pid > 0)
-			waitpid(pid, NULL, 0);
+		/* Write protects them: vhost's reading may go on. */
+		if (pwrite(refs, "4", 1, 0) != 1)
+			err(1, "/proc/self/clear_refs");
 		*changes += 4;
 		usleep(1000);
 	}
+	close(refs);
 	return NULL;
 }
 
@@ -201,10 +231,18 @@ static void table(void)
 		}
 		fputc('\n', stderr);
 	}
-	for (size_t i = FIRST_EVENT; i < STATS; i++) {
-		fprintf(stderr, "%-28s", stat_names[i]);
+	fputs("invalidations of a ring, by cause: told / kept from it\n", stderr);
+	for (int i = 0; i < causes; i++) {
+		long long any = 0;
+
 		for (int p = 0; p < PHASES; p++)
-			fprintf(stderr, "%12lld", totals[p].stat[i]);
+			any += totals[p].cause[i].called + totals[p].cause[i].kept;
+		if (!any)
+			continue;
+		fprintf(stderr, "  %-26s", is[i].name);
+		for (int p = 0; p < PHASES; p++)
+			fprintf(stderr, "%6lld/%-5lld", totals[p].cause[i].called,
+				totals[p].cause[i].kept);
 		fputc('\n', stderr);
 	}
 	fputs("\nUnder TCG every instruction costs about the same, STAC, CLAC and"
@@ -231,9 +269,13 @@ static void json(bool ok, double mapped)
 		       t->rate[t->rounds / 2], t->rate[t->rounds - 1],
 		       t->changes);
 		for (size_t i = 0; i < STATS; i++)
-			printf("      \"%s\": %lld%s\n", stat_names[i],
-			       t->stat[i], i + 1 < STATS ? "," : "");
-		printf("    }%s\n", p + 1 < PHASES ? "," : "");
+			printf("      \"%s\": %lld,\n", stat_names[i], t->stat[i]);
+		printf("      \"causes\": {\n");
+		for (int i = 0; i < causes; i++)
+			printf("        \"%s\": { \"called\": %lld, \"kept\": %lld }%s\n",
+			       is[i].name, t->cause[i].called, t->cause[i].kept,
+			       i + 1 < causes ? "," : "");
+		printf("      }\n    }%s\n", p + 1 < PHASES ? "," : "");
 	}
 	printf("  }\n}\n");
 }
@@ -272,6 +314,7 @@ int main(int argc, char **argv)
 	struct total *steady = &totals[RINGMAP];
 	bool ok = true;
 	double mapped;
+	int fd;
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	start = now();
@@ -281,6 +324,11 @@ int main(int argc, char **argv)
 		err(1, "memory for the rings");
 	if (vring_open(&dev, &cfg) || vring_start(&dev))
 		errx(1, "%s", dev.error);
+
+	fd = open(NOTIFIER "enable", O_WRONLY);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		err(1, NOTIFIER "enable");
+	close(fd);
 
 	/* Once around every ring in each mode, so that steady is steady. */
 	accessor(&dev, "ringmap");

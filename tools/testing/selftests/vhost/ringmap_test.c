@@ -18,7 +18,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -227,6 +229,13 @@ TEST_F_TIMEOUT(memory, mapped, PATIENCE)
 
 /* --- memory that changes under traffic --- */
 
+#define TRACE		"/sys/kernel/tracing/"
+#define HUGE_BYTES	(2UL << 20)
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+
 struct storm {
 	struct vring_dev *d;
 	void *mem;
@@ -262,6 +271,28 @@ static void storm_msync(struct storm *s)
 	msync(s->mem, s->len, MS_SYNC);
 }
 
+static void storm_soft_dirty(struct storm *s)
+{
+	(void)s;
+	write_text("/proc/self/clear_refs", "4");
+}
+
+/* The last page of the huge page is nobody's. */
+static void storm_split(struct storm *s)
+{
+	char *huge = (char *)((uintptr_t)s->mem & ~(HUGE_BYTES - 1));
+
+	madvise(huge, HUGE_BYTES, MADV_COLLAPSE);
+	madvise(huge + HUGE_BYTES - 4096, 4096, MADV_DONTNEED);
+}
+
+static void storm_numa(struct storm *s)
+{
+	(void)s;
+	write_text("/proc/sys/kernel/numa_balancing", "1");
+	usleep(20000);
+}
+
 static void storm_toggle(struct storm *s)
 {
 	struct vring_dev mine;
@@ -281,27 +312,72 @@ FIXTURE(storm) {
 FIXTURE_VARIANT(storm) {
 	void (*once)(struct storm *s);
 	enum memory kind;
-	const char *event;
+	const char *event;	/* seen by the rings */
+	const char *kept;	/* cause that desc and avail must not see */
 };
 
 FIXTURE_VARIANT_ADD(storm, mprotect) {
-	.once = storm_mprotect, .event = "invalidate_protection_vma"
+	.once = storm_mprotect, .event = "invalidate_mprotect"
 };
 FIXTURE_VARIANT_ADD(storm, mprotect_thp) {
-	.once = storm_mprotect, .kind = THP,
-	.event = "invalidate_protection_vma"
+	.once = storm_mprotect, .kind = THP, .event = "invalidate_mprotect"
 };
 FIXTURE_VARIANT_ADD(storm, dontneed_shmem) {
-	.once = storm_dontneed, .kind = SHMEM, .event = "invalidate_clear"
+	.once = storm_dontneed, .kind = SHMEM, .event = "invalidate_zap"
 };
 FIXTURE_VARIANT_ADD(storm, fork_cow) {
-	.once = storm_fork, .event = "invalidate_protection_page"
+	.once = storm_fork, .event = "invalidate_fork", .kept = "fork"
 };
 FIXTURE_VARIANT_ADD(storm, writeback) {
-	.once = storm_msync, .kind = REGULAR,
-	.event = "invalidate_protection_page"
+	.once = storm_msync, .kind = REGULAR, .event = "invalidate_mkclean",
+	.kept = "mkclean"
+};
+FIXTURE_VARIANT_ADD(storm, soft_dirty) {
+	.once = storm_soft_dirty, .event = "invalidate_soft_dirty",
+	.kept = "soft_dirty"
+};
+FIXTURE_VARIANT_ADD(storm, split) {
+	.once = storm_split, .kind = THP, .kept = "split"
+};
+FIXTURE_VARIANT_ADD(storm, numa_hint) {
+	.once = storm_numa, .kept = "numa_hint"
 };
 FIXTURE_VARIANT_ADD(storm, toggle) { .once = storm_toggle };
+
+/*
+ * How often the trace says that a subscriber that needs mapped and read, which
+ * desc and avail do, was called for the cause, or was not.
+ */
+static int trace_count(const char *cause, const char *result)
+{
+	char line[1024], want[2][64];
+	FILE *f = fopen(TRACE "trace", "r");
+	int n = 0;
+
+	snprintf(want[0], sizeof(want[0]), " cause=%s ", cause);
+	snprintf(want[1], sizeof(want[1]), "needs=mapped|read result=%s", result);
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, want[0]) && strstr(line, want[1]) &&
+		     strstr(line, "callback=ringmap_invalidate");
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void trace_start(void)
+{
+	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	write_text(TRACE "events/mmu_notifier/mmu_notifier_subscriber/enable",
+		   "1");
+	close(open(TRACE "trace", O_WRONLY | O_TRUNC));
+}
+
+static void numa_fast(void)
+{
+	write_text("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
+	write_text("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
+		   "10");
+}
 
 FIXTURE_SETUP(storm)
 {
@@ -339,23 +415,35 @@ static void *storm_loop(void *arg)
 TEST_F_TIMEOUT(storm, loses_nothing, PATIENCE)
 {
 	struct storm_thread t = { &self->s, variant->once };
+	time_t end = time(NULL) + 60;
 	pthread_t thread;
 	int ret;
 
+	if (variant->kept) {
+		numa_fast();
+		trace_start();
+	}
 	ASSERT_EQ(0, pthread_create(&thread, NULL, storm_loop, &t));
 	/* Until the memory has changed a hundred times under traffic. */
 	do {
 		ret = vring_run(&self->d, 2000, NULL);
-	} while (!ret && self->s.rounds < 100);
+	} while (!ret && (self->s.rounds < 100 ||
+			  (variant->kept && time(NULL) < end &&
+			   trace_count(variant->kept, "kept") < 20)));
 	self->s.stop = true;
 	pthread_join(thread, NULL);
+	write_text("/proc/sys/kernel/numa_balancing", "0");
 	ASSERT_OK(&self->d, ret);
 
 	if (variant->event) {
 		EXPECT_GT(vring_stat_sum(&self->d, variant->event), 0);
 		EXPECT_GT(vring_stat_sum(&self->d, "dropped"), 0);
-	} else {
+	} else if (!variant->kept) {
 		EXPECT_GT(vring_stat_sum(&self->d, "user"), 0);
+	}
+	if (variant->kept) {
+		EXPECT_GE(trace_count(variant->kept, "kept"), 20);
+		EXPECT_EQ(trace_count(variant->kept, "called"), 0);
 	}
 	/* And once it is quiet, all is mapped again. */
 	ASSERT_OK(&self->d, vring_run(&self->d, 1000, NULL));

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Commands of /dev/test_mmu_notifier, for tools/testing/selftests/mmu_notifier.
+ */
+#ifndef _LIB_TEST_MMU_NOTIFIER_UAPI_H
+#define _LIB_TEST_MMU_NOTIFIER_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Kinds of subscribers */
+#define TEST_MN_INTERVAL	0
+#define TEST_MN_MM		1	/* whole mm; looks at ranges in its own */
+
+/* Where a subscriber can be held, once */
+#define TEST_MN_HOLD_CALLBACK	1	/* in a callback that may block */
+#define TEST_MN_HOLD_FILL	2	/* in a fill, before it is validated */
+
+/**
+ * struct test_mn_add - subscribe
+ * @addr: first byte, page aligned
+ * @len: bytes, whole pages, at most 4096 of them
+ * @needs: MMU_KEEPS_* (mapped 1, read 2, write 4); 0 to need everything
+ * @kind: TEST_MN_INTERVAL or TEST_MN_MM
+ * @id: out: names the subscriber in other commands
+ */
+struct test_mn_add {
+	__u64 addr;
+	__u64 len;
+	__u32 needs;
+	__u32 kind;
+	__u32 id;
+	__u32 pad;
+};
+
+/**
+ * struct test_mn_access - take or use kernel addresses of a subscriber's pages
+ * @addr: user address: of the 8 aligned bytes to access; unused by a fill
+ * @value: what to store, or out: what was loaded, or how many pages are filled
+ * @id: subscriber
+ * @write: fill for writing
+ *
+ * A load or store fails with ENODATA where no address is known, because it was
+ * not filled or because the subscriber was told to drop it.
+ */
+struct test_mn_access {
+	__u64 addr;
+	__u64 value;
+	__u32 id;
+	__u32 write;
+};
+
+/**
+ * struct test_mn_info - what a subscriber saw
+ * @id: subscriber
+ * @active: ranges started and not yet ended (whole mm only)
+ * @calls: callbacks at the start of a range that overlaps its own
+ * @causes: bit set of enum mmu_notifier_cause of these
+ * @seq: sequence of the interval subscription. Just after an insert with no
+ *	range active, one less than that of the mm.
+ * @dropped: pages dropped
+ * @retries: fills that collided
+ */
+struct test_mn_info {
+	__u32 id;
+	__u32 active;
+	__u64 calls;
+	__u64 causes;
+	__u64 seq;
+	__u64 dropped;
+	__u64 retries;
+};
+
+/**
+ * struct test_mn_hold - hold a window open
+ * @id: subscriber
+ * @point: TEST_MN_HOLD_*, 0 for this task, which then cannot be killed meanwhile
+ * @ms: milliseconds, at most 10000
+ */
+struct test_mn_hold {
+	__u32 id;
+	__u32 point;
+	__u32 ms;
+	__u32 pad;
+};
+
+/* struct test_mn_access.addr: write protect the file page mapped there */
+#define TEST_MN_ADD	_IOWR('n', 0, struct test_mn_add)
+#define TEST_MN_REMOVE	_IOW('n', 1, __u32)
+#define TEST_MN_FILL	_IOWR('n', 2, struct test_mn_access)
+#define TEST_MN_LOAD	_IOWR('n', 3, struct test_mn_access)
+#define TEST_MN_STORE	_IOWR('n', 4, struct test_mn_access)
+#define TEST_MN_INFO	_IOWR('n', 5, struct test_mn_info)
+#define TEST_MN_HOLD	_IOW('n', 6, struct test_mn_hold)
+#define TEST_MN_PROTECT	_IOWR('n', 7, struct test_mn_access)
+
+#endif /* _LIB_TEST_MMU_NOTIFIER_UAPI_H */

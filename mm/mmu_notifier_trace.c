@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Traces and statistics of MMU-notifier invalidations.
+ */
+#include <linux/debugfs.h>
+#include <linux/export.h>
+#include <linux/jump_label.h>
+#include <linux/mmu_notifier.h>
+#include <linux/percpu.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+
+#define CREATE_TRACE_POINTS
+#include "mmu_notifier_filter.h"
+
+#undef EM
+#undef EMe
+#define EM(a, b)	[a] = b,
+#define EMe(a, b)	[a] = b
+static const char * const cause_names[] = { MMU_NOTIFIER_CAUSES };
+
+static_assert(ARRAY_SIZE(cause_names) == NR_MMU_CAUSES);
+
+/**
+ * mmu_notifier_cause_name() - name of a cause, as in traces and statistics
+ * @cause: cause
+ *
+ * Context: any.
+ * Return: a constant string of lower-case letters and underscores.
+ */
+const char *mmu_notifier_cause_name(enum mmu_notifier_cause cause)
+{
+	return cause_names[cause];
+}
+EXPORT_SYMBOL_GPL(mmu_notifier_cause_name);
+
+#ifdef CONFIG_MMU_NOTIFIER_STATS
+DEFINE_STATIC_KEY_FALSE(mn_stats);
+DEFINE_PER_CPU(struct mn_stat, mn_stat[NR_MMU_CAUSES]);
+
+static int mn_stats_show(struct seq_file *m, void *unused)
+{
+	int cause, cpu;
+
+	seq_printf(m, "%-16s %12s %20s %12s %12s\n", "cause", "ranges", "bytes",
+		   "called", "kept");
+	for (cause = 0; cause < NR_MMU_CAUSES; cause++) {
+		struct mn_stat sum = {};
+
+		for_each_possible_cpu(cpu) {
+			struct mn_stat *s = per_cpu_ptr(&mn_stat[cause], cpu);
+
+			sum.ranges += READ_ONCE(s->ranges);
+			sum.bytes += READ_ONCE(s->bytes);
+			sum.called += READ_ONCE(s->called);
+			sum.kept += READ_ONCE(s->kept);
+		}
+		seq_printf(m, "%-16s %12llu %20llu %12llu %12llu\n",
+			   cause_names[cause], sum.ranges, sum.bytes,
+			   sum.called, sum.kept);
+	}
+	return 0;
+}
+
+static int mn_stats_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, mn_stats_show, NULL);
+}
+
+/* Any write starts the counts from 0; a count under way may survive it. */
+static ssize_t mn_stats_write(struct file *file, const char __user *buf,
+			      size_t count, loff_t *ppos)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(mn_stat, cpu), 0, sizeof(mn_stat));
+	return count;
+}
+
+static const struct file_operations mn_stats_fops = {
+	.open		= mn_stats_open,
+	.read		= seq_read,
+	.write		= mn_stats_write,
+	.llseek		= seq_lseek,
+	.release	= single_release,
+};
+
+static int mn_enable_get(void *data, u64 *val)
+{
+	*val = static_key_enabled(&mn_stats);
+	return 0;
+}
+
+static int mn_enable_set(void *data, u64 val)
+{
+	if (val > 1)
+		return -EINVAL;
+	if (val)
+		static_branch_enable(&mn_stats);
+	else
+		static_branch_disable(&mn_stats);
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(mn_enable_fops, mn_enable_get, mn_enable_set,
+			 "%llu\n");
+
+static int __init mn_stats_init(void)
+{
+	struct dentry *dir = debugfs_create_dir("mmu_notifier", NULL);
+
+	debugfs_create_file("stats", 0600, dir, NULL, &mn_stats_fops);
+	debugfs_create_file("enable", 0600, dir, NULL, &mn_enable_fops);
+	return 0;
+}
+late_initcall(mn_stats_init);
+#endif /* CONFIG_MMU_NOTIFIER_STATS */
+
+/* From mmu_interval_read_retry(), while the tracepoint is on. */
+void __mmu_interval_note_retry(const struct mmu_interval_notifier *sub,
+			       unsigned long seq)
+{
+	trace_mmu_interval_retry(sub, seq);
+}
+EXPORT_SYMBOL_GPL(__mmu_interval_note_retry);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mmu_interval_retry);

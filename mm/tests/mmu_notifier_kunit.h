@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KUnit tests of the filter and of the collision-retry scheme. Included at the
+ * end of mm/mmu_notifier.c.
+ */
+#ifndef _MM_TESTS_MMU_NOTIFIER_KUNIT_H
+#define _MM_TESTS_MMU_NOTIFIER_KUNIT_H
+
+#include <kunit/test.h>
+
+#include "../mmu_notifier_keeps.h"
+
+#define RO	(MMU_KEEPS_MAPPED | MMU_KEEPS_READ)
+
+/* A subscription and what it saw. Its start is never a real mapping. */
+struct mn_probe {
+	struct mmu_interval_notifier sub;
+	struct mmu_interval_notifier_ops ops;
+	struct mmu_notifier mn;
+	struct mmu_notifier_ops mn_ops;
+	unsigned int calls;
+	unsigned int ends;
+	bool refuse;
+};
+
+static bool mn_probe_invalidate(struct mmu_interval_notifier *sub,
+				const struct mmu_notifier_range *range,
+				unsigned long cur_seq)
+{
+	struct mn_probe *p = container_of(sub, struct mn_probe, sub);
+
+	p->calls++;
+	if (p->refuse && !mmu_notifier_range_blockable(range))
+		return false;
+	mmu_interval_set_seq(sub, cur_seq);
+	return true;
+}
+
+static int mn_probe_start(struct mmu_notifier *mn,
+			  const struct mmu_notifier_range *range)
+{
+	container_of(mn, struct mn_probe, mn)->calls++;
+	return 0;
+}
+
+static int mn_probe_start_refuse(struct mmu_notifier *mn,
+				 const struct mmu_notifier_range *range)
+{
+	container_of(mn, struct mn_probe, mn)->calls++;
+	return mmu_notifier_range_blockable(range) ? 0 : -EAGAIN;
+}
+
+static void mn_probe_end(struct mmu_notifier *mn,
+			 const struct mmu_notifier_range *range)
+{
+	container_of(mn, struct mn_probe, mn)->ends++;
+}
+
+static int mn_test_init(struct kunit *test)
+{
+	struct mm_struct *mm = mm_alloc();
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	test->priv = mm;
+	return 0;
+}
+
+static void mn_test_exit(struct kunit *test)
+{
+	mmput(test->priv);
+}
+
+static struct mn_probe *mn_interval(struct kunit *test, unsigned long start,
+				    unsigned int needs)
+{
+	struct mn_probe *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	p->ops.invalidate = mn_probe_invalidate;
+	p->ops.needs = needs;
+	KUNIT_ASSERT_EQ(test, 0, mmu_interval_notifier_insert(&p->sub,
+			test->priv, start, PAGE_SIZE, &p->ops));
+	return p;
+}
+
+static struct mn_probe *mn_whole(struct kunit *test, unsigned int needs,
+				 bool refuse)
+{
+	struct mn_probe *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	/* A start that can fail may have no end. */
+	p->mn_ops.invalidate_range_start = refuse ? mn_probe_start_refuse :
+						    mn_probe_start;
+	p->mn_ops.invalidate_range_end = refuse ? NULL : mn_probe_end;
+	p->mn_ops.needs = needs;
+	p->mn.ops = &p->mn_ops;
+	KUNIT_ASSERT_EQ(test, 0, mmu_notifier_register(&p->mn, test->priv));
+	return p;
+}
+
+static void mn_range(struct kunit *test, struct mmu_notifier_range *range,
+		     unsigned int keeps)
+{
+	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, test->priv,
+				0, 16 * PAGE_SIZE);
+	mmu_notifier_range_keeps(range, MMU_CAUSE_UNKNOWN, keeps);
+}
+
+static unsigned long mn_seq(struct kunit *test)
+{
+	struct mm_struct *mm = test->priv;
+
+	return mm->notifier_subscriptions->invalidate_seq;
+}
+
+/* Every set of needs against every set of guarantees. */
+static void mn_test_filter(struct kunit *test)
+{
+	struct mmu_notifier_range range;
+	unsigned int keeps, needs;
+
+	mn_range(test, &range, MMU_KEEPS_ALL);
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, test->priv, 0, 1);
+	KUNIT_EXPECT_EQ(test, range.keeps, (unsigned int)MMU_KEEPS_NOTHING);
+	KUNIT_EXPECT_EQ(test, (int)range.cause, (int)MMU_CAUSE_UNKNOWN);
+
+	for (keeps = 0; keeps <= MMU_KEEPS_ALL; keeps++) {
+		for (needs = 0; needs <= MMU_KEEPS_ALL; needs++) {
+			struct mn_probe *p = mn_interval(test, 0, needs);
+			struct mn_probe *w = mn_whole(test, needs, false);
+			bool kept = needs && !(needs & ~keeps);
+
+			mn_range(test, &range, keeps);
+			mmu_notifier_invalidate_range_start(&range);
+			mmu_notifier_invalidate_range_end(&range);
+			KUNIT_EXPECT_EQ_MSG(test, p->calls, !kept,
+					    "keeps %u needs %u", keeps, needs);
+			KUNIT_EXPECT_EQ(test, w->calls, !kept);
+			KUNIT_EXPECT_EQ(test, w->ends, !kept);
+			mmu_interval_notifier_remove(&p->sub);
+			mmu_notifier_unregister(&w->mn, test->priv);
+		}
+	}
+}
+
+/* Where all is kept the sequence stands still and a read section survives. */
+static void mn_test_kept_is_nothing(struct kunit *test)
+{
+	struct mn_probe *p = mn_interval(test, 0, RO);
+	struct mmu_notifier_range range;
+	unsigned long before = mn_seq(test);
+	unsigned long seq = mmu_interval_read_begin(&p->sub);
+
+	mn_range(test, &range, MMU_KEEPS_ALL);
+	mmu_notifier_invalidate_range_start(&range);
+	KUNIT_EXPECT_EQ(test, mn_seq(test), before);
+	/* Would wait for ever if the kept range counted. */
+	KUNIT_EXPECT_EQ(test, mmu_interval_read_begin(&p->sub), seq);
+	mmu_notifier_invalidate_range_end(&range);
+	KUNIT_EXPECT_EQ(test, mn_seq(test), before);
+	KUNIT_EXPECT_FALSE(test, mmu_interval_read_retry(&p->sub, seq));
+
+	mn_range(test, &range, MMU_KEEPS_MAPPED);
+	mmu_notifier_invalidate_range_start(&range);
+	KUNIT_EXPECT_EQ(test, mn_seq(test), before | 1);
+	mmu_notifier_invalidate_range_end(&range);
+	KUNIT_EXPECT_EQ(test, mn_seq(test), before + 2);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_retry(&p->sub, seq));
+	mmu_interval_notifier_remove(&p->sub);
+}
+
+/* One who needs more moves the sequence of all, but calls and retries only his. */
+static void mn_test_others_retry_not(struct kunit *test)
+{
+	struct mn_probe *ro = mn_interval(test, 0, RO);
+	struct mn_probe *all = mn_interval(test, 0, 0);
+	struct mn_probe *rw = mn_interval(test, PAGE_SIZE, MMU_KEEPS_ALL);
+	struct mn_probe *away = mn_interval(test, 64 * PAGE_SIZE, 0);
+	struct mmu_notifier_range range;
+	unsigned long seq[4];
+
+	seq[0] = mmu_interval_read_begin(&ro->sub);
+	seq[1] = mmu_interval_read_begin(&all->sub);
+	seq[2] = mmu_interval_read_begin(&rw->sub);
+	seq[3] = mmu_interval_read_begin(&away->sub);
+	mn_range(test, &range, RO);
+	mmu_notifier_invalidate_range_start(&range);
+	KUNIT_EXPECT_EQ(test, mn_seq(test) & 1, 1);
+	mmu_notifier_invalidate_range_end(&range);
+	KUNIT_EXPECT_EQ(test, ro->calls, 0);
+	KUNIT_EXPECT_EQ(test, all->calls, 1);
+	KUNIT_EXPECT_EQ(test, rw->calls, 1);
+	KUNIT_EXPECT_EQ(test, away->calls, 0);
+	KUNIT_EXPECT_FALSE(test, mmu_interval_read_retry(&ro->sub, seq[0]));
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_retry(&all->sub, seq[1]));
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_retry(&rw->sub, seq[2]));
+	KUNIT_EXPECT_FALSE(test, mmu_interval_read_retry(&away->sub, seq[3]));
+	mmu_interval_notifier_remove(&ro->sub);
+	mmu_interval_notifier_remove(&all->sub);
+	mmu_interval_notifier_remove(&rw->sub);
+	mmu_interval_notifier_remove(&away->sub);
+}
+
+/*
+ * An insert in the middle of a kept range must collide with it: the new one may
+ * need what the range does not keep.
+ */
+static void mn_test_insert_during_kept(struct kunit *test)
+{
+	struct mn_probe *p = mn_interval(test, 0, RO), *late;
+	struct mmu_notifier_range range;
+	unsigned long seq;
+
+	mn_range(test, &range, RO);
+	mmu_notifier_invalidate_range_start(&range);
+	late = mn_interval(test, 0, 0);
+	KUNIT_EXPECT_FALSE(test, mmu_interval_read_try_begin(&late->sub, &seq));
+	mmu_notifier_invalidate_range_end(&range);
+	KUNIT_EXPECT_EQ(test, mn_seq(test) & 1, 0);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_try_begin(&late->sub, &seq));
+	KUNIT_EXPECT_EQ(test, p->calls + late->calls, 0);
+	mmu_interval_notifier_remove(&late->sub);
+	mmu_interval_notifier_remove(&p->sub);
+}
+
+/* Kept and other ranges nested and interleaved, and one who leaves in between. */
+static void mn_test_nested(struct kunit *test)
+{
+	struct mn_probe *p = mn_interval(test, 0, RO);
+	struct mn_probe *gone = mn_interval(test, 0, RO);
+	struct mmu_notifier_range kept, other;
+	unsigned long before = mn_seq(test), seq;
+
+	mn_range(test, &kept, RO);
+	mn_range(test, &other, MMU_KEEPS_NOTHING);
+	mmu_notifier_invalidate_range_start(&kept);
+	/* Not invalidating: leaves at once, without waiting. */
+	mmu_interval_notifier_remove(&gone->sub);
+	KUNIT_EXPECT_EQ(test, mn_seq(test), before);
+	mmu_notifier_invalidate_range_start(&other);
+	KUNIT_EXPECT_EQ(test, p->calls, 1);
+	KUNIT_EXPECT_FALSE(test, mmu_interval_read_try_begin(&p->sub, &seq));
+	mmu_notifier_invalidate_range_end(&other);
+	/* The kept range is the last to end and closes the other's section. */
+	mmu_notifier_invalidate_range_end(&kept);
+	KUNIT_EXPECT_EQ(test, mn_seq(test), before + 2);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_try_begin(&p->sub, &seq));
+	KUNIT_EXPECT_FALSE(test, mmu_interval_read_retry(&p->sub, seq));
+	KUNIT_EXPECT_EQ(test, p->calls, 1);
+	KUNIT_EXPECT_EQ(test, gone->calls, 0);
+	mmu_interval_notifier_remove(&p->sub);
+}
+
+/* A start that is refused must not reach the ends of those it left out. */
+static void mn_test_nonblock(struct kunit *test)
+{
+	struct mn_probe *kept = mn_whole(test, RO, false);
+	struct mn_probe *called = mn_whole(test, 0, false);
+	struct mn_probe *refuses = mn_whole(test, 0, true);
+	struct mn_probe *p;
+	struct mmu_notifier_range range;
+	unsigned long seq;
+
+	mn_range(test, &range, RO);
+	KUNIT_EXPECT_EQ(test, -EAGAIN,
+			mmu_notifier_invalidate_range_start_nonblock(&range));
+	KUNIT_EXPECT_EQ(test, kept->calls + kept->ends, 0);
+	KUNIT_EXPECT_EQ(test, called->calls, 1);
+	KUNIT_EXPECT_EQ(test, called->ends, 1);
+	mmu_notifier_unregister(&kept->mn, test->priv);
+	mmu_notifier_unregister(&called->mn, test->priv);
+	mmu_notifier_unregister(&refuses->mn, test->priv);
+
+	p = mn_interval(test, 0, MMU_KEEPS_ALL);
+	p->refuse = true;
+	mn_range(test, &range, MMU_KEEPS_ALL);
+	KUNIT_EXPECT_EQ(test, 0,
+			mmu_notifier_invalidate_range_start_nonblock(&range));
+	KUNIT_EXPECT_EQ(test, p->calls, 0);
+	mmu_notifier_invalidate_range_end(&range);
+	mn_range(test, &range, RO);
+	KUNIT_EXPECT_EQ(test, -EAGAIN,
+			mmu_notifier_invalidate_range_start_nonblock(&range));
+	KUNIT_EXPECT_EQ(test, p->calls, 1);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_try_begin(&p->sub, &seq));
+	mmu_interval_notifier_remove(&p->sub);
+}
+
+/* The rights that change_protection() keeps. */
+static void mn_test_change_protection(struct kunit *test)
+{
+	struct vm_area_struct vma = { .vm_mm = test->priv };
+	struct mmu_notifier_range r;
+	static const struct {
+		unsigned long vm_flags;
+		pgprot_t prot;
+		unsigned long cp_flags;
+		enum mmu_notifier_cause cause;
+		unsigned int keeps;
+	} rows[] = {
+		{ 0, PAGE_NONE, 0, MMU_CAUSE_MPROTECT, MMU_KEEPS_MAPPED },
+		{ VM_READ, PAGE_READONLY, 0, MMU_CAUSE_MPROTECT, RO },
+		/* a private mapping, or one with writenotify */
+		{ VM_READ | VM_WRITE, PAGE_COPY, 0, MMU_CAUSE_MPROTECT, RO },
+		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_SHARED, 0,
+		  MMU_CAUSE_MPROTECT, MMU_KEEPS_ALL },
+		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_PROT_NUMA,
+		  MMU_CAUSE_NUMA_HINT, MMU_KEEPS_ALL },
+		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP,
+		  MMU_CAUSE_UFFD_WP, RO },
+		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE,
+		  MMU_CAUSE_UFFD_WP_RESOLVE, MMU_KEEPS_ALL },
+#ifdef CONFIG_HUGETLB_PAGE
+		{ VM_READ | VM_HUGETLB, PAGE_READONLY, 0,
+		  MMU_CAUSE_MPROTECT, RO },
+		{ VM_READ | VM_HUGETLB | VM_MAYSHARE, PAGE_READONLY, 0,
+		  MMU_CAUSE_MPROTECT, MMU_KEEPS_NOTHING },
+#endif
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		vm_flags_init(&vma, rows[i].vm_flags);
+		change_protection_keeps(&r, &vma, rows[i].prot,
+					rows[i].cp_flags);
+		KUNIT_EXPECT_EQ_MSG(test, (int)r.cause, (int)rows[i].cause,
+				    "row %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, r.keeps, rows[i].keeps, "row %d", i);
+	}
+}
+
+static struct kunit_case mn_test_cases[] = {
+	KUNIT_CASE(mn_test_filter),
+	KUNIT_CASE(mn_test_kept_is_nothing),
+	KUNIT_CASE(mn_test_others_retry_not),
+	KUNIT_CASE(mn_test_insert_during_kept),
+	KUNIT_CASE(mn_test_nested),
+	KUNIT_CASE(mn_test_nonblock),
+	KUNIT_CASE(mn_test_change_protection),
+	{}
+};
+
+static struct kunit_suite mn_test_suite = {
+	.name = "mmu_notifier",
+	.init = mn_test_init,
+	.exit = mn_test_exit,
+	.test_cases = mn_test_cases,
+};
+kunit_test_suite(mn_test_suite);
+
+#endif /* _MM_TESTS_MMU_NOTIFIER_KUNIT_H */

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# mm-causes.sh: provoke every cause of an invalidation in the VM, and print what each
+# keeps and who was called for it.
+. scripts/common.sh
+
+out=$logs/mm-causes.tap
+rc=0
+scripts/selftests.sh mm > "$out" || rc=$?
+grep -v '^# row:' "$out" | grep -E '^not ok|# SKIP' >&2 || true
+printf '%-16s %-34s %5s  %-17s %7s %7s %7s\n' cause 'provoked by' seen keeps \
+	'needs 0' M+R M+R+W
+sed -n 's/^# row: //p' "$out"
+awk -v all="$(sed -n 's/^\tMMU_CAUSE_\([A-Z_]*\),$/\L\1/p' include/linux/mmu_notifier_keeps.h |
+	grep -vx unknown)" '
+	/^# row:/ && $(NF - 4) + 0 > 0 { seen[$3] }
+	END {
+		n = split(all, causes)
+		for (i = 1; i <= n; i++)
+			if (causes[i] in seen)
+				got++
+			else
+				missing = missing " " causes[i]
+		printf "\nneeds: called/kept, interval subscribers\n"
+		printf "%d of %d causes provoked%s\n", got, n,
+			missing ? "; not:" missing : ""
+		exit got * 10 < n * 9
+	}' "$out" || rc=1
+[ "$rc" = 0 ] || die "not as it should be; see $out"

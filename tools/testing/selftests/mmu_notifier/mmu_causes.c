@@ -1,0 +1,1371 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Provoke every cause of an MMU-notifier invalidation, and check by the trace
+ * what it says it keeps and who was called for it, and by /dev/test_mmu_notifier
+ * that it was true: that what is read and written through kernel addresses taken
+ * before is what user space sees afterwards.
+ *
+ * Prints a line "# row: ..." for each cause. With MMU_CAUSES_TRUTH_ONLY set in
+ * the environment what the kernel says is not compared with the table here, so
+ * that only the truth can make a test fail.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mempolicy.h>
+#include <linux/userfaultfd.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "../../../../lib/test_hmm_uapi.h"
+#include "../../../../lib/test_mmu_notifier_uapi.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+
+#define TRACE	"/sys/kernel/tracing/"
+#define KSM	"/sys/kernel/mm/ksm/"
+#define THP	"/sys/kernel/mm/transparent_hugepage/"
+
+#define NOTHING	0u
+#define MAPPED	1u
+#define RO	(MAPPED | 2u)
+#define ALL	(RO | 4u)
+
+#define HUGE	(2UL << 20)
+
+/* The subscribers on each range. The mm ones come last. */
+static const struct {
+	uint32_t kind, needs;
+} subs[] = {
+	{ TEST_MN_INTERVAL, NOTHING },
+	{ TEST_MN_INTERVAL, MAPPED },
+	{ TEST_MN_INTERVAL, RO },
+	{ TEST_MN_INTERVAL, ALL },
+	{ TEST_MN_MM, NOTHING },
+	{ TEST_MN_MM, ALL },
+};
+
+#define NSUBS	((int)(sizeof(subs) / sizeof(subs[0])))
+
+static size_t page;
+static bool truth_only;
+
+static void write_file(const char *path, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+	int fd, n;
+
+	va_start(ap, format);
+	n = vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	if (fd < 0 || write(fd, text, n) != n) {
+		fprintf(stderr, "cannot write '%s' to %s: %s\n", text, path,
+			strerror(errno));
+		exit(1);
+	}
+	close(fd);
+}
+
+static bool has_file(const char *path)
+{
+	return !access(path, F_OK);
+}
+
+static void sleep_ms(int ms)
+{
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000L };
+
+	nanosleep(&ts, NULL);
+}
+
+/* Of one cause, what the trace says of a range. By needs: 0, M, MR, MRW. */
+struct seen {
+	int ranges;
+	unsigned int keeps;
+	bool one_keeps;
+	int called[8], kept[8];
+	int wrong;
+};
+
+static unsigned int parse_keeps(const char *s)
+{
+	static const char * const names[] = { "mapped", "read", "write" };
+	size_t len = strcspn(s, " \n"), n;
+	unsigned int keeps = 0;
+	int i;
+
+	while (len) {
+		n = strcspn(s, "| \n");
+		for (i = 0; i < 3; i++)
+			if (n == strlen(names[i]) && !strncmp(s, names[i], n))
+				keeps |= 1u << i;
+		if (n >= len)
+			break;
+		s += n + 1;
+		len -= n + 1;
+	}
+	return keeps;
+}
+
+static const char *value(const char *line, const char *key)
+{
+	const char *at = strstr(line, key);
+
+	return at ? at + strlen(key) : "";
+}
+
+static bool is(const char *at, const char *word)
+{
+	size_t n = strlen(word);
+
+	return !strncmp(at, word, n) && (at[n] == ' ' || at[n] == '\n');
+}
+
+static struct seen read_trace(const char *cause)
+{
+	struct seen seen = { .one_keeps = true };
+	char line[1024];
+	FILE *f = fopen(TRACE "trace", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned int keeps, needs;
+		bool kept, should;
+
+		if (line[0] == '#' || !is(value(line, "cause="), cause))
+			continue;
+		keeps = parse_keeps(value(line, "keeps="));
+		if (strstr(line, "mmu_notifier_range_start:")) {
+			if (seen.ranges && keeps != seen.keeps)
+				seen.one_keeps = false;
+			seen.ranges++;
+			seen.keeps = keeps;
+		}
+		if (!strstr(line, "mmu_notifier_subscriber:") ||
+		    !strstr(line, "callback=test_"))
+			continue;
+		needs = parse_keeps(value(line, "needs="));
+		kept = is(value(line, "result="), "kept");
+		should = needs && !(needs & ~keeps);
+		if (kept != should)
+			seen.wrong++;
+		if (kept)
+			seen.kept[needs]++;
+		else
+			seen.called[needs]++;
+	}
+	if (f)
+		fclose(f);
+	return seen;
+}
+
+/* A range under watch, by all subscribers. */
+struct watch {
+	int fd;
+	uint64_t *at;
+	size_t len;
+	uint32_t id[NSUBS];
+};
+
+static int add(int fd, void *at, size_t len, uint32_t kind, uint32_t needs)
+{
+	struct test_mn_add a = {
+		.addr = (uintptr_t)at, .len = len, .kind = kind, .needs = needs,
+	};
+
+	return ioctl(fd, TEST_MN_ADD, &a) ? -1 : (int)a.id;
+}
+
+static struct test_mn_info info(int fd, uint32_t id)
+{
+	struct test_mn_info i = { .id = id };
+
+	ioctl(fd, TEST_MN_INFO, &i);
+	return i;
+}
+
+static bool load(struct watch *w, int i, uint64_t *v)
+{
+	struct test_mn_access a = { .addr = (uintptr_t)w->at, .id = w->id[i] };
+
+	if (ioctl(w->fd, TEST_MN_LOAD, &a))
+		return false;
+	*v = a.value;
+	return true;
+}
+
+/* Through the subscriber that needs WRITE, if it still has an address. */
+static bool store(struct watch *w, uint64_t v)
+{
+	struct test_mn_access a = {
+		.addr = (uintptr_t)w->at, .id = w->id[3], .value = v,
+	};
+
+	return !ioctl(w->fd, TEST_MN_STORE, &a);
+}
+
+static void trace_only(void *at, size_t len)
+{
+	static const char * const events[] = {
+		"mmu_notifier_range_start", "mmu_notifier_subscriber",
+	};
+	char path[256];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path),
+			 TRACE "events/mmu_notifier/%s/filter", events[i]);
+		write_file(path, "start < 0x%lx && end > 0x%lx",
+			   (unsigned long)at + len, (unsigned long)at);
+		snprintf(path, sizeof(path),
+			 TRACE "events/mmu_notifier/%s/enable", events[i]);
+		write_file(path, "1");
+	}
+	write_file(TRACE "trace", "\n");
+}
+
+/*
+ * Subscribe to the range, take an address of its first page for each, and clear
+ * the trace. Returns how many addresses were taken.
+ */
+static int watch(struct watch *w, void *at, size_t len, bool write)
+{
+	int i;
+	int filled = 0, id;
+
+	w->at = at;
+	w->len = len;
+	w->fd = open("/dev/test_mmu_notifier", O_RDWR | O_CLOEXEC);
+	if (w->fd < 0)
+		return -1;
+	for (i = 0; i < NSUBS; i++) {
+		struct test_mn_access a = { .write = write };
+
+		id = add(w->fd, at, len, subs[i].kind, subs[i].needs);
+		if (id < 0)
+			return -1;
+		a.id = w->id[i] = id;
+		if (!ioctl(w->fd, TEST_MN_FILL, &a) && a.value)
+			filled++;
+	}
+	trace_only(at, len);
+	return filled;
+}
+
+static void row(const char *cause, const char *how, const struct seen *s)
+{
+	static const char * const names[] = {
+		[NOTHING] = "nothing", [MAPPED] = "mapped",
+		[RO] = "mapped|read", [ALL] = "mapped|read|write",
+	};
+
+	printf("# row: %-16s %-34s %5d  %-17s %3d/%-3d %3d/%-3d %3d/%-3d\n",
+	       cause, how, s->ranges,
+	       !s->one_keeps ? "differs" : s->keeps > 7 || !names[s->keeps] ?
+	       "?" : names[s->keeps],
+	       s->called[NOTHING], s->kept[NOTHING], s->called[RO],
+	       s->kept[RO], s->called[ALL], s->kept[ALL]);
+	fflush(stdout);
+}
+
+/*
+ * The trace says that the range was invalidated for the cause, what is kept,
+ * and that just those were called whose needs are not.
+ */
+#define EXPECT_CAUSE(name, how, want)					\
+do {									\
+	struct seen __s = read_trace(name);				\
+	int __i;						\
+									\
+	row(name, how, &__s);						\
+	EXPECT_GT(__s.ranges, 0)					\
+		TH_LOG("no range was invalidated for " name);		\
+	EXPECT_EQ(__s.wrong, 0);					\
+	if (!truth_only) {						\
+		EXPECT_TRUE(__s.one_keeps);				\
+		EXPECT_EQ(__s.keeps, (want))				\
+			TH_LOG(name " keeps something else");		\
+	}								\
+	for (__i = 0; __i < 4; __i++)					\
+		EXPECT_GT(__s.called[subs[__i].needs] +			\
+			  __s.kept[subs[__i].needs], 0)			\
+			TH_LOG("nothing is said of needs %u",		\
+			       subs[__i].needs);			\
+} while (0)
+
+/* Whether the kernel may read it for us, as a user access would. */
+static bool readable(void *at)
+{
+	int p[2];
+	bool ok;
+
+	if (pipe(p))
+		return false;
+	ok = write(p[1], at, 8) == 8;
+	close(p[0]);
+	close(p[1]);
+	return ok;
+}
+
+/*
+ * Whatever is still addressed is the page that user space sees at @at, and is
+ * readable there for who needs READ.
+ */
+#define EXPECT_SAME_PAGE(w, writable)					\
+do {									\
+	static uint64_t __marker = 0x1122334455667700;			\
+	bool __readable = readable((w)->at);				\
+	uint64_t __v;							\
+	int __i;						\
+									\
+	if (writable)							\
+		*(volatile uint64_t *)(w)->at = ++__marker;		\
+	for (__i = 0; __i < NSUBS; __i++) {				\
+		if (!load(w, __i, &__v))				\
+			continue;					\
+		if (subs[__i].needs & 2u)				\
+			EXPECT_TRUE(__readable);			\
+		if (__readable)						\
+			EXPECT_EQ(__v, *(volatile uint64_t *)(w)->at)	\
+				TH_LOG("needs %u: not the page that is mapped", \
+				       subs[__i].needs);		\
+	}								\
+} while (0)
+
+/* Nothing may be addressed any more. */
+#define EXPECT_DROPPED(w)						\
+do {									\
+	uint64_t __v;							\
+	int __i;						\
+									\
+	for (__i = 0; __i < NSUBS; __i++)				\
+		EXPECT_FALSE(load(w, __i, &__v))			\
+			TH_LOG("needs %u: kept an address",		\
+			       subs[__i].needs);			\
+} while (0)
+
+/* If the one who needs WRITE still has an address, user space sees its write. */
+#define EXPECT_STORE_SEEN(w)						\
+do {									\
+	if (store(w, 0x5eed))						\
+		EXPECT_EQ(*(volatile uint64_t *)(w)->at, 0x5eed);	\
+} while (0)
+
+static void *map(size_t len, int flags, int fd)
+{
+	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static void *map_anon(size_t len)
+{
+	void *at = map(len, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	if (at) {
+		madvise(at, len, MADV_NOHUGEPAGE);
+		memset(at, 1, len);
+	}
+	return at;
+}
+
+/* Aligned, and one huge page if it was faulted in as such. */
+static void *map_huge(int advice)
+{
+	char *at = map(2 * HUGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	at = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
+	madvise(at, HUGE, advice);
+	memset(at, 1, HUGE);
+	return at;
+}
+
+static bool is_huge(void *at)
+{
+	char line[256];
+	unsigned long start, end, kb;
+	bool here = false, huge = false;
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			here = (uintptr_t)at >= start && (uintptr_t)at < end;
+		else if (here && (sscanf(line, "AnonHugePages: %lu", &kb) == 1 ||
+				  sscanf(line, "ShmemPmdMapped: %lu", &kb) == 1) &&
+			 kb)
+			huge = true;
+	}
+	if (f)
+		fclose(f);
+	return huge;
+}
+
+static uint64_t pagemap(void *at)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t v = 0;
+
+	if (pread(fd, &v, 8, (uintptr_t)at / page * 8) != 8)
+		v = 0;
+	close(fd);
+	return v;
+}
+
+#define PM_SOFT_DIRTY	(1ULL << 55)
+#define PM_UFFD_WP	(1ULL << 57)
+
+/*
+ * A child that does as it is told: one byte is a command, one byte back says
+ * that it is done.
+ */
+struct child {
+	pid_t pid;
+	int to, from;
+};
+
+static struct child spawn(void (*body)(int from, int to, void *arg), void *arg)
+{
+	struct child c = {};
+	int down[2], up[2];
+
+	if (pipe(down) || pipe(up))
+		exit(1);
+	c.pid = fork();
+	if (!c.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(down[1]);
+		close(up[0]);
+		body(down[0], up[1], arg);
+		_exit(0);
+	}
+	close(down[0]);
+	close(up[1]);
+	c.to = down[1];
+	c.from = up[0];
+	return c;
+}
+
+static void tell(struct child *c)
+{
+	if (write(c->to, "", 1) != 1)
+		exit(1);
+}
+
+static uint64_t hear(struct child *c)
+{
+	uint64_t v = 0;
+
+	if (read(c->from, &v, sizeof(v)) != sizeof(v))
+		return -1;
+	return v;
+}
+
+static void await_word(int from)
+{
+	char b;
+
+	if (read(from, &b, 1) != 1)
+		_exit(1);
+}
+
+static void say(int to, uint64_t v)
+{
+	if (write(to, &v, sizeof(v)) != sizeof(v))
+		_exit(1);
+}
+
+static void end_child(struct child *c)
+{
+	kill(c->pid, SIGKILL);
+	waitpid(c->pid, NULL, 0);
+	close(c->to);
+	close(c->from);
+}
+
+FIXTURE(cause) {
+	struct watch w;
+};
+
+FIXTURE_SETUP(cause)
+{
+	page = sysconf(_SC_PAGESIZE);
+	truth_only = getenv("MMU_CAUSES_TRUTH_ONLY");
+	self->w.fd = -1;
+	if (!has_file(TRACE "trace"))
+		ASSERT_EQ(0, mount("tracefs", "/sys/kernel/tracing", "tracefs",
+				   0, NULL));
+	ASSERT_TRUE(has_file("/dev/test_mmu_notifier"))
+		TH_LOG("needs CONFIG_TEST_MMU_NOTIFIER");
+	write_file(THP "enabled", "madvise");
+	write_file("/proc/sys/kernel/numa_balancing", "0");
+}
+
+FIXTURE_TEARDOWN(cause)
+{
+	if (self->w.fd >= 0)
+		close(self->w.fd);
+}
+
+/* The unit tests of the filter ran at boot. */
+TEST(kunit)
+{
+	char line[256];
+	int ok = 0, bad = 0;
+	FILE *f = fopen("/sys/kernel/debug/kunit/mmu_notifier/results", "r");
+
+	ASSERT_NE(f, NULL) TH_LOG("needs CONFIG_MMU_NOTIFIER_KUNIT_TEST");
+	while (fgets(line, sizeof(line), f)) {
+		ok += !strncmp(line, "    ok ", 7);
+		bad += !!strstr(line, "not ok ");
+		if (strstr(line, "not ok ") || strstr(line, "EXPECT"))
+			TH_LOG("%s", line);
+	}
+	fclose(f);
+	EXPECT_EQ(bad, 0);
+	EXPECT_EQ(ok, 7);
+}
+
+TEST_F(cause, munmap)
+{
+	char *at = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(munmap(at, page), 0);
+	EXPECT_CAUSE("munmap", "munmap()", NOTHING);
+	ASSERT_EQ(mmap(at, page, PROT_READ | PROT_WRITE, MAP_FIXED |
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), at);
+	EXPECT_SAME_PAGE(&self->w, true);
+	EXPECT_DROPPED(&self->w);
+}
+
+TEST_F(cause, mremap)
+{
+	char *at = map_anon(page), *to = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(mremap(at, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, to), to);
+	EXPECT_CAUSE("mremap", "mremap()", NOTHING);
+	ASSERT_EQ(mmap(at, page, PROT_READ | PROT_WRITE, MAP_FIXED |
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), at);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, zap)
+{
+	char *at = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(madvise(at, page, MADV_DONTNEED), 0);
+	EXPECT_CAUSE("zap", "MADV_DONTNEED", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, unmap_mapping)
+{
+	int fd = memfd_create("mmu_causes", 0);
+	char *at;
+
+	ASSERT_EQ(ftruncate(fd, page), 0);
+	at = map(page, MAP_SHARED, fd);
+	memset(at, 1, page);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			    page), 0);
+	EXPECT_CAUSE("unmap_mapping", "hole punch of shmem", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, truncate)
+{
+	int fd = memfd_create("mmu_causes", 0);
+	char *at;
+
+	ASSERT_EQ(ftruncate(fd, page), 0);
+	at = map(page, MAP_SHARED, fd);
+	memset(at, 1, page);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(ftruncate(fd, 0), 0);
+	ASSERT_EQ(ftruncate(fd, page), 0);
+	EXPECT_CAUSE("unmap_mapping", "truncate of shmem", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, hugetlb_hole)
+{
+	int fd = memfd_create("mmu_causes", MFD_HUGETLB);
+	char *at;
+
+	write_file("/proc/sys/vm/nr_hugepages", "4");
+	ASSERT_EQ(ftruncate(fd, HUGE), 0);
+	at = map(HUGE, MAP_SHARED, fd);
+	ASSERT_NE(at, NULL);
+	memset(at, 1, page);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			    HUGE), 0);
+	EXPECT_CAUSE("unmap_mapping", "hole punch of hugetlb", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, unmap_folio)
+{
+	char *at = map_anon(page);
+	int tries = 0;
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	while (!read_trace("unmap_folio").ranges && tries++ < 50) {
+		ASSERT_EQ(madvise(at, page, MADV_PAGEOUT), 0);
+		sleep_ms(20);
+	}
+	EXPECT_CAUSE("unmap_folio", "MADV_PAGEOUT, swap on zram", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, memory_failure)
+{
+	char *at = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(madvise(at, page, MADV_HWPOISON), 0);
+	EXPECT_CAUSE("memory_failure", "MADV_HWPOISON", NOTHING);
+	ASSERT_EQ(mmap(at, page, PROT_READ | PROT_WRITE, MAP_FIXED |
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), at);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, migrate)
+{
+	char *at = map_anon(page);
+	int node = 0, now = -1, status = -1;
+	void *pages[] = { at };
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(syscall(SYS_move_pages, 0, 1, pages, NULL, &now, 0), 0);
+	node = !now;
+	ASSERT_EQ(syscall(SYS_move_pages, 0, 1, pages, &node, &status, 0), 0);
+	ASSERT_EQ(status, node) TH_LOG("needs two NUMA nodes");
+	EXPECT_CAUSE("migrate", "move_pages()", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+static int dmirror(int cmd, void *at, void *buffer)
+{
+	static int fd = -1;
+	struct hmm_dmirror_cmd c = {
+		.addr = (uintptr_t)at, .ptr = (uintptr_t)buffer, .npages = 1,
+	};
+
+	if (fd < 0)
+		fd = open("/dev/hmm_dmirror0", O_RDWR);
+	return fd < 0 ? -1 : ioctl(fd, cmd, &c);
+}
+
+TEST_F(cause, migrate_device)
+{
+	char *at = map_anon(page), *buffer = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(dmirror(HMM_DMIRROR_MIGRATE_TO_DEV, at, buffer), 0);
+	EXPECT_CAUSE("migrate_device", "to the memory of test_hmm", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, exclusive)
+{
+	char *at = map_anon(page), *buffer = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(dmirror(HMM_DMIRROR_EXCLUSIVE, at, buffer), 0);
+	EXPECT_CAUSE("exclusive", "by test_hmm", NOTHING);
+	EXPECT_DROPPED(&self->w);
+}
+
+/*
+ * There is nothing to address while the device has the page, so the truth is
+ * that everybody is told: a device's own mapping has to go.
+ */
+TEST_F(cause, exclusive_end)
+{
+	char *at = map_anon(page), *buffer = map_anon(page);
+	int i;
+
+	ASSERT_EQ(dmirror(HMM_DMIRROR_EXCLUSIVE, at, buffer), 0);
+	ASSERT_GE(watch(&self->w, at, page, true), 0);
+	*(volatile char *)at = 2;
+	EXPECT_CAUSE("exclusive_end", "access by the CPU", NOTHING);
+	for (i = 0; i < NSUBS; i++)
+		EXPECT_GT(info(self->w.fd, self->w.id[i]).calls, 0);
+}
+
+static void hold_copy(int from, int to, void *arg)
+{
+	await_word(from);
+	say(to, *(volatile uint64_t *)arg);
+	await_word(from);
+}
+
+TEST_F(cause, fork)
+{
+	uint64_t *at = map_anon(page), was;
+	struct child c;
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	was = *at;
+	c = spawn(hold_copy, at);
+	EXPECT_CAUSE("fork", "fork()", RO);
+	/* What a mapping that kept WRITE would do to the child. */
+	store(&self->w, 0xbad);
+	tell(&c);
+	EXPECT_EQ(hear(&c), was) TH_LOG("the child sees a write of its parent");
+	EXPECT_SAME_PAGE(&self->w, false);
+	end_child(&c);
+}
+
+TEST_F(cause, fork_hugetlb)
+{
+	uint64_t *at, was;
+	struct child c;
+
+	write_file("/proc/sys/vm/nr_hugepages", "4");
+	at = map(HUGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
+	ASSERT_NE(at, NULL);
+	*at = 1;
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	was = *at;
+	c = spawn(hold_copy, at);
+	EXPECT_CAUSE("fork", "fork(), hugetlb", RO);
+	store(&self->w, 0xbad);
+	tell(&c);
+	EXPECT_EQ(hear(&c), was) TH_LOG("the child sees a write of its parent");
+	EXPECT_SAME_PAGE(&self->w, false);
+	end_child(&c);
+}
+
+TEST_F(cause, cow)
+{
+	uint64_t *at = map_anon(page);
+	struct child c = spawn(hold_copy, at);
+
+	ASSERT_EQ(watch(&self->w, at, page, false), NSUBS);
+	*(volatile uint64_t *)at = 2;
+	EXPECT_CAUSE("cow", "write after fork()", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+	end_child(&c);
+}
+
+static void watch_and_wait(int from, int to, void *arg)
+{
+	struct watch *w = arg;
+	int i;
+
+	/* In the child the parent's pages are shared; the subscribers are its own. */
+	say(to, watch(w, w->at, w->len, false));
+	for (i = 0; i < 2; i++) {
+		await_word(from);
+		say(to, (uint64_t)w->fd);
+	}
+	await_word(from);
+}
+
+/*
+ * The owner of the reservation needs a page to copy to, and there is none left:
+ * it is taken from the child.
+ */
+TEST_F(cause, hugetlb_cow)
+{
+	uint64_t *at;
+	struct child c;
+
+	write_file("/proc/sys/vm/nr_hugepages", "1");
+	at = map(HUGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
+	ASSERT_NE(at, NULL);
+	*at = 1;
+	self->w.at = at;
+	self->w.len = page;
+	c = spawn(watch_and_wait, &self->w);
+	ASSERT_EQ(hear(&c), NSUBS);
+	*(volatile uint64_t *)at = 2;
+	EXPECT_CAUSE("hugetlb_cow", "write after fork(), pool empty", NOTHING);
+	end_child(&c);
+}
+
+/*
+ * The subscribers of a child, whose file the parent holds on to: so it outlives
+ * the child's memory.
+ */
+static int take_child_fd(struct child *c)
+{
+	int pidfd = syscall(SYS_pidfd_open, c->pid, 0);
+	int fd;
+
+	tell(c);
+	fd = syscall(SYS_pidfd_getfd, pidfd, (int)hear(c), 0);
+	close(pidfd);
+	return fd;
+}
+
+static void child_watch(int from, int to, void *arg)
+{
+	struct watch w = { .at = map_anon(page), .len = page };
+	struct test_mn_hold hold = { .ms = 2500 };
+
+	say(to, watch(&w, w.at, w.len, true));
+	await_word(from);
+	say(to, (uint64_t)w.fd);
+	await_word(from);
+	say(to, (uintptr_t)w.at);
+	if (arg) {
+		ioctl(w.fd, TEST_MN_HOLD, &hold);
+		await_word(from);
+	}
+}
+
+TEST_F(cause, exit)
+{
+	struct child c = spawn(child_watch, NULL);
+	int i;
+
+	ASSERT_EQ(hear(&c), NSUBS);
+	self->w.fd = take_child_fd(&c);
+	ASSERT_GE(self->w.fd, 0);
+	for (i = 0; i < NSUBS; i++)
+		self->w.id[i] = i;
+	tell(&c);
+	self->w.at = (void *)hear(&c);
+	waitpid(c.pid, NULL, 0);
+	EXPECT_CAUSE("exit", "exit()", NOTHING);
+	EXPECT_DROPPED(&self->w);
+}
+
+TEST_F(cause, oom_reap)
+{
+	struct child c = spawn(child_watch, self);
+	int i;
+	int pidfd = syscall(SYS_pidfd_open, c.pid, 0);
+
+	ASSERT_EQ(hear(&c), NSUBS);
+	self->w.fd = take_child_fd(&c);
+	ASSERT_GE(self->w.fd, 0);
+	for (i = 0; i < NSUBS; i++)
+		self->w.id[i] = i;
+	tell(&c);
+	self->w.at = (void *)hear(&c);
+	sleep_ms(50);
+	ASSERT_EQ(kill(c.pid, SIGKILL), 0);
+	ASSERT_EQ(syscall(SYS_process_mrelease, pidfd, 0), 0);
+	EXPECT_CAUSE("oom_reap", "process_mrelease()", NOTHING);
+	EXPECT_DROPPED(&self->w);
+	close(pidfd);
+	waitpid(c.pid, NULL, 0);
+}
+
+TEST_F(cause, mprotect_none)
+{
+	char *at = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(mprotect(at, page, PROT_NONE), 0);
+	EXPECT_CAUSE("mprotect", "mprotect(PROT_NONE)", MAPPED);
+	EXPECT_SAME_PAGE(&self->w, false);
+	ASSERT_EQ(mprotect(at, page, PROT_READ | PROT_WRITE), 0);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, mprotect_read)
+{
+	char *at = map_anon(page);
+	uint64_t v;
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(mprotect(at, page, PROT_READ), 0);
+	EXPECT_CAUSE("mprotect", "mprotect(PROT_READ)", RO);
+	EXPECT_FALSE(load(&self->w, 3, &v)) TH_LOG("needs WRITE, and kept an address");
+	EXPECT_SAME_PAGE(&self->w, false);
+}
+
+TEST_F(cause, mprotect_shared)
+{
+	int fd = memfd_create("mmu_causes", 0);
+	char *at;
+
+	ASSERT_EQ(ftruncate(fd, page), 0);
+	at = map(page, MAP_SHARED, fd);
+	memset(at, 1, page);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(mprotect(at, page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+	EXPECT_CAUSE("mprotect", "mprotect(+PROT_EXEC), shared", ALL);
+	EXPECT_SAME_PAGE(&self->w, true);
+	EXPECT_STORE_SEEN(&self->w);
+}
+
+/* A private mapping: entries may come out read only, and a write then faults. */
+TEST_F(cause, mprotect_private)
+{
+	char *at = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(mprotect(at, page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
+	EXPECT_CAUSE("mprotect", "mprotect(+PROT_EXEC), private", RO);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, mprotect_hugetlb)
+{
+	int fd = memfd_create("mmu_causes", MFD_HUGETLB);
+	char *at;
+
+	write_file("/proc/sys/vm/nr_hugepages", "4");
+	ASSERT_EQ(ftruncate(fd, HUGE), 0);
+	at = map(HUGE, MAP_SHARED, fd);
+	ASSERT_NE(at, NULL);
+	memset(at, 1, page);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(mprotect(at, HUGE, PROT_READ), 0);
+	EXPECT_CAUSE("mprotect", "mprotect(PROT_READ), shared hugetlb", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, false);
+}
+
+TEST_F(cause, numa_hint)
+{
+	char *at = map_anon(16 * page);
+	time_t end = time(NULL) + 30;
+
+	write_file("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
+	write_file("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
+		   "10");
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	write_file("/proc/sys/kernel/numa_balancing", "1");
+	while (!read_trace("numa_hint").ranges && time(NULL) < end) {
+		int i, n;
+
+		for (n = 0; n < 20000; n++)
+			for (i = 0; i < 16; i++)
+				*(volatile char *)(at + i * page) = n;
+	}
+	write_file("/proc/sys/kernel/numa_balancing", "0");
+	EXPECT_CAUSE("numa_hint", "NUMA balancing, two nodes", ALL);
+	EXPECT_SAME_PAGE(&self->w, true);
+	EXPECT_STORE_SEEN(&self->w);
+}
+
+static int uffd_open(uint64_t features)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+
+	return fd < 0 || ioctl(fd, UFFDIO_API, &api) ? -1 : fd;
+}
+
+static int uffd_register(int fd, void *at, size_t len, uint64_t mode)
+{
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)at, len }, .mode = mode,
+	};
+
+	return ioctl(fd, UFFDIO_REGISTER, &reg);
+}
+
+static int uffd_protect(int fd, void *at, size_t len, bool on)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { (uintptr_t)at, len },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
+}
+
+TEST_F(cause, uffd_wp)
+{
+	char *at = map_anon(page);
+	int fd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(uffd_register(fd, at, page, UFFDIO_REGISTER_MODE_WP), 0);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(uffd_protect(fd, at, page, true), 0);
+	EXPECT_CAUSE("uffd_wp", "UFFDIO_WRITEPROTECT", RO);
+	EXPECT_SAME_PAGE(&self->w, false);
+	/* A write that nobody was told of, where writes are to be told. */
+	EXPECT_FALSE(store(&self->w, 0xbad) && (pagemap(at) & PM_UFFD_WP));
+	ASSERT_EQ(uffd_protect(fd, at, page, false), 0);
+	close(fd);
+}
+
+TEST_F(cause, uffd_wp_resolve)
+{
+	char *at = map_anon(2 * page);
+	int fd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(uffd_register(fd, at, 2 * page, UFFDIO_REGISTER_MODE_WP), 0);
+	/* The watched page is not protected, its neighbour is. */
+	ASSERT_EQ(uffd_protect(fd, at + page, page, true), 0);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(uffd_protect(fd, at, 2 * page, false), 0);
+	EXPECT_CAUSE("uffd_wp_resolve", "UFFDIO_WRITEPROTECT mode 0", ALL);
+	EXPECT_SAME_PAGE(&self->w, true);
+	EXPECT_STORE_SEEN(&self->w);
+	close(fd);
+}
+
+/* UFFDIO_MOVE is newer than the C library's headers. */
+struct move {
+	uint64_t dst, src, len, mode;
+	int64_t moved;
+};
+
+#define MOVE		_IOWR(UFFDIO, 0x05, struct move)
+#define FEATURE_MOVE	(1 << 16)
+
+TEST_F(cause, uffd_move)
+{
+	char *src = map_anon(page);
+	char *dst = map(page, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	int fd = uffd_open(FEATURE_MOVE);
+	struct move m = { (uintptr_t)dst, (uintptr_t)src, page, 0, 0 };
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(uffd_register(fd, dst, page, UFFDIO_REGISTER_MODE_MISSING), 0);
+	ASSERT_EQ(watch(&self->w, src, page, true), NSUBS);
+	ASSERT_EQ(ioctl(fd, MOVE, &m), 0);
+	EXPECT_CAUSE("uffd_move", "UFFDIO_MOVE", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+	close(fd);
+}
+
+TEST_F(cause, uffd_move_huge)
+{
+	char *src = map_huge(MADV_HUGEPAGE);
+	char *dst = map_huge(MADV_HUGEPAGE);
+	int fd = uffd_open(FEATURE_MOVE);
+	struct move m = { (uintptr_t)dst, (uintptr_t)src, HUGE, 0, 0 };
+
+	ASSERT_GE(fd, 0);
+	ASSERT_TRUE(is_huge(src));
+	ASSERT_EQ(madvise(dst, HUGE, MADV_DONTNEED), 0);
+	ASSERT_EQ(uffd_register(fd, dst, HUGE, UFFDIO_REGISTER_MODE_MISSING), 0);
+	ASSERT_EQ(watch(&self->w, src, page, true), NSUBS);
+	ASSERT_EQ(ioctl(fd, MOVE, &m), 0);
+	EXPECT_CAUSE("uffd_move", "UFFDIO_MOVE, huge page", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+	close(fd);
+}
+
+/* <linux/fs.h> of the composed kernel, and newer than the C library's headers. */
+struct scan {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask;
+	uint64_t return_mask;
+};
+
+#define SCAN		_IOWR('f', 16, struct scan)
+#define SCAN_WP		1
+#define SCAN_WRITTEN	2
+#define UFFD_WP_ASYNC	(1 << 15)
+#define UFFD_WP_UNPOP	(1 << 13)
+
+TEST_F(cause, pagemap_scan)
+{
+	char *at = map_anon(page);
+	int fd = uffd_open(UFFD_WP_ASYNC | UFFD_WP_UNPOP);
+	int pm = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t region[3];
+	struct scan s = {
+		.size = sizeof(s), .flags = SCAN_WP,
+		.start = (uintptr_t)at, .end = (uintptr_t)at + page,
+		.vec = (uintptr_t)region, .vec_len = 1,
+		.category_mask = SCAN_WRITTEN, .return_mask = SCAN_WRITTEN,
+	};
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(uffd_register(fd, at, page, UFFDIO_REGISTER_MODE_WP), 0);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(ioctl(pm, SCAN, &s), 1);
+	EXPECT_CAUSE("pagemap_scan", "PAGEMAP_SCAN with write protect", RO);
+	EXPECT_SAME_PAGE(&self->w, false);
+	if (store(&self->w, 0xbad))
+		EXPECT_EQ(ioctl(pm, SCAN, &s), 1) TH_LOG("a write was missed");
+	close(pm);
+	close(fd);
+}
+
+TEST_F(cause, soft_dirty)
+{
+	char *at = map_anon(page);
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	write_file("/proc/self/clear_refs", "4");
+	EXPECT_CAUSE("soft_dirty", "4 to clear_refs", RO);
+	EXPECT_FALSE(pagemap(at) & PM_SOFT_DIRTY);
+	if (store(&self->w, 0xbad))
+		EXPECT_TRUE(pagemap(at) & PM_SOFT_DIRTY)
+			TH_LOG("a write was missed");
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, madv_free)
+{
+	char *at = map_anon(page);
+	bool stored;
+
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(madvise(at, page, MADV_FREE), 0);
+	EXPECT_CAUSE("madv_free", "MADV_FREE", RO);
+	EXPECT_SAME_PAGE(&self->w, false);
+	/* A write after MADV_FREE must survive what reclaim does next. */
+	stored = store(&self->w, 0x5eed);
+	ASSERT_EQ(madvise(at, page, MADV_PAGEOUT), 0);
+	if (stored)
+		EXPECT_EQ(*(volatile uint64_t *)at, 0x5eed);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+static void ksm_run(const char *cause)
+{
+	int tries = 0;
+
+	write_file(KSM "sleep_millisecs", "1");
+	write_file(KSM "pages_to_scan", "1000");
+	write_file(KSM "run", "1");
+	while (!read_trace(cause).ranges && tries++ < 200)
+		sleep_ms(50);
+	sleep_ms(300);
+	write_file(KSM "run", "0");
+}
+
+TEST_F(cause, ksm)
+{
+	uint64_t *at = map_anon(2 * page), *other = at + page / 8, was;
+
+	ASSERT_EQ(madvise(at, 2 * page, MADV_MERGEABLE), 0);
+	memset(at, 0x5a, 2 * page);
+	was = *at;
+	ASSERT_EQ(watch(&self->w, at, 2 * page, true), NSUBS);
+	ksm_run("ksm_replace");
+	EXPECT_CAUSE("ksm_protect", "KSM, a page to compare", RO);
+	EXPECT_CAUSE("ksm_replace", "KSM, a page merged", NOTHING);
+	/* The page that both share must not be written through an old address. */
+	store(&self->w, 0xbad);
+	self->w.at = other;
+	store(&self->w, 0xbad);
+	self->w.at = at;
+	EXPECT_EQ(*(volatile uint64_t *)at, was);
+	EXPECT_EQ(*(volatile uint64_t *)other, was);
+	EXPECT_SAME_PAGE(&self->w, false);
+	self->w.at = other;
+	EXPECT_SAME_PAGE(&self->w, false);
+	self->w.at = at;
+	EXPECT_SAME_PAGE(&self->w, true);
+	self->w.at = other;
+	EXPECT_SAME_PAGE(&self->w, true);
+	write_file(KSM "run", "2");
+	write_file(KSM "run", "0");
+}
+
+TEST_F(cause, collapse)
+{
+	char *at = map_huge(MADV_NOHUGEPAGE);
+
+	ASSERT_FALSE(is_huge(at));
+	ASSERT_EQ(madvise(at, HUGE, MADV_HUGEPAGE), 0);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(madvise(at, HUGE, MADV_COLLAPSE), 0);
+	ASSERT_TRUE(is_huge(at));
+	EXPECT_CAUSE("collapse", "MADV_COLLAPSE", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, split)
+{
+	char *at = map_huge(MADV_HUGEPAGE);
+
+	ASSERT_TRUE(is_huge(at));
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	/* Another page of it. */
+	ASSERT_EQ(madvise(at + HUGE / 2, page, MADV_DONTNEED), 0);
+	ASSERT_FALSE(is_huge(at));
+	EXPECT_CAUSE("split", "MADV_DONTNEED in a huge page", ALL);
+	EXPECT_SAME_PAGE(&self->w, true);
+	EXPECT_STORE_SEEN(&self->w);
+}
+
+TEST_F(cause, split_freeze)
+{
+	char *at = map_huge(MADV_HUGEPAGE);
+
+	ASSERT_TRUE(is_huge(at));
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	write_file("/sys/kernel/debug/split_huge_pages", "%d,0x%lx,0x%lx\n",
+		   getpid(), (unsigned long)at, (unsigned long)at + HUGE);
+	ASSERT_FALSE(is_huge(at));
+	EXPECT_CAUSE("split_drop", "split of the folio", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+TEST_F(cause, split_shmem)
+{
+	char *at = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	write_file(THP "shmem_enabled", "advise");
+	at = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
+	ASSERT_EQ(madvise(at, HUGE, MADV_HUGEPAGE), 0);
+	memset(at, 1, HUGE);
+	if (!is_huge(at))
+		ASSERT_EQ(madvise(at, HUGE, MADV_COLLAPSE), 0);
+	ASSERT_TRUE(is_huge(at));
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(madvise(at + HUGE / 2, page, MADV_DONTNEED), 0);
+	EXPECT_CAUSE("split_drop", "MADV_DONTNEED in huge shmem", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+/*
+ * Page tables are shared by those who map the same gigabyte. Cutting a vma
+ * inside of it gives up the sharing.
+ */
+TEST_F(cause, hugetlb_unshare)
+{
+	size_t giga = 1UL << 30;
+	int fd = memfd_create("mmu_causes", MFD_HUGETLB);
+	char *at;
+
+	write_file("/proc/sys/vm/nr_hugepages", "4");
+	ASSERT_EQ(ftruncate(fd, 2 * giga), 0);
+	at = mmap(NULL, 3 * giga, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+		  MAP_NORESERVE, -1, 0);
+	at = (char *)(((uintptr_t)at + giga - 1) & ~(giga - 1));
+	at = mmap(at, 2 * giga, PROT_READ | PROT_WRITE,
+		  MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, 0);
+	ASSERT_NE(at, MAP_FAILED);
+	memset(at, 1, page);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(munmap(at + giga / 2, HUGE), 0);
+	EXPECT_CAUSE("hugetlb_unshare", "munmap() inside a gigabyte", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+static int open_file(const char *name)
+{
+	const char *dir = getenv("MMU_CAUSES_DIR");
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir ?: "/mnt", name);
+	return open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+}
+
+TEST_F(cause, mkclean)
+{
+	int fd = open_file("mkclean");
+	uint64_t *at, v = 0;
+	bool stored;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(ftruncate(fd, page), 0);
+	at = map(page, MAP_SHARED, fd);
+	*at = 1;
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(msync(at, page, MS_SYNC), 0);
+	EXPECT_CAUSE("mkclean", "msync()", RO);
+	EXPECT_SAME_PAGE(&self->w, false);
+	/* A write after the folio was cleaned must make it to the file. */
+	stored = store(&self->w, 0x5eed);
+	munmap(at, page);
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	write_file("/proc/sys/vm/drop_caches", "1");
+	ASSERT_EQ(pread(fd, &v, sizeof(v), 0), (ssize_t)sizeof(v));
+	if (stored)
+		EXPECT_EQ(v, 0x5eed) TH_LOG("a write was lost");
+	close(fd);
+}
+
+TEST_F(cause, dirty_track)
+{
+	int fd = open_file("dirty_track");
+	struct test_mn_access a = {};
+	struct rusage before, after;
+	uint64_t *at, v;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(ftruncate(fd, page), 0);
+	at = map(page, MAP_SHARED, fd);
+	*at = 1;
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	a.addr = (uintptr_t)at;
+	ASSERT_EQ(ioctl(self->w.fd, TEST_MN_PROTECT, &a), 0);
+	EXPECT_CAUSE("dirty_track", "wp_shared_mapping_range()", RO);
+	EXPECT_SAME_PAGE(&self->w, false);
+	getrusage(RUSAGE_SELF, &before);
+	*(volatile uint64_t *)at = 2;
+	getrusage(RUSAGE_SELF, &after);
+	EXPECT_GT(after.ru_minflt, before.ru_minflt);
+	/* So a write that does not fault is a write missed. */
+	EXPECT_FALSE(load(&self->w, 3, &v));
+	close(fd);
+}
+
+/* Somewhere in the text, alone in its page. */
+__attribute__((noinline, aligned(4096))) void uprobe_target(void)
+{
+	asm volatile("nop; nop; nop");
+}
+
+static unsigned long file_offset(void *at, char *path)
+{
+	unsigned long start, end, off;
+	char line[512];
+	FILE *f = fopen("/proc/self/maps", "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%lx-%lx %*s %lx %*s %*s %255s", &start, &end,
+			   &off, path) == 4 &&
+		    (uintptr_t)at >= start && (uintptr_t)at < end) {
+			fclose(f);
+			return (uintptr_t)at - start + off;
+		}
+	if (f)
+		fclose(f);
+	return 0;
+}
+
+TEST_F(cause, uprobe)
+{
+	char path[256] = "";
+	unsigned long offset = file_offset(uprobe_target, path);
+
+	uprobe_target();
+	ASSERT_EQ(watch(&self->w, uprobe_target, page, false), NSUBS);
+	write_file(TRACE "uprobe_events", "p:mmu_causes/target %s:0x%lx\n",
+		   path, offset);
+	write_file(TRACE "events/mmu_causes/enable", "1");
+	EXPECT_CAUSE("uprobe", "a breakpoint set", NOTHING);
+	EXPECT_SAME_PAGE(&self->w, false);
+	write_file(TRACE "events/mmu_causes/enable", "0");
+	write_file(TRACE "uprobe_events", "\n");
+}
+
+TEST_HARNESS_MAIN
