@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: bisect-check off-proof mutants tools lint clean distclean
+.PHONY: bisect-check off-proof mutants mm-causes tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -31,6 +31,7 @@ help:
 #|   make refresh       write edits made in the tree back to this repository
 #|   make series        patches for 'git am'; OUT=dir (out/series)
 #|
+#|   make mm-causes     why memory is invalidated: what each cause keeps, who is called
 #|   make lint          checkpatch, sparse, W=1, shellcheck
 #|   make off-proof     options off: the same machine code as the base
 #|   make bisect-check  the touched directories build at each commit
@@ -78,7 +79,7 @@ series:
 	@scripts/compose.sh >/dev/null
 	@scripts/series.sh
 
-bisect-check off-proof mutants lint:
+bisect-check off-proof mutants mm-causes lint:
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
 	@scripts/$@.sh

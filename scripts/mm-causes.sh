@@ -7,7 +7,7 @@ out=$logs/mm-causes.tap
 rc=0
 scripts/selftests.sh mm > "$out" || rc=$?
 grep -v '^# row:' "$out" | grep -E '^not ok|# SKIP' >&2 || true
-printf '%-16s %-34s %5s  %-17s %7s %7s %7s\n' cause 'provoked by' seen keeps \
+printf '%-16s %-35s %5s  %-17s %7s %7s %7s\n' cause 'provoked by' seen keeps \
 	'needs 0' M+R M+R+W
 sed -n 's/^# row: //p' "$out"
 awk -v all="$(sed -n 's/^\tMMU_CAUSE_\([A-Z_]*\),$/\L\1/p' include/linux/mmu_notifier_keeps.h |
@@ -20,7 +20,7 @@ awk -v all="$(sed -n 's/^\tMMU_CAUSE_\([A-Z_]*\),$/\L\1/p' include/linux/mmu_not
 				got++
 			else
 				missing = missing " " causes[i]
-		printf "\nneeds: called/kept, interval subscribers\n"
+		printf "\nneeds: subscribers called/kept; for needs 0 and M+R+W an interval and a whole-mm one\n"
 		printf "%d of %d causes provoked%s\n", got, n,
 			missing ? "; not:" missing : ""
 		exit got * 10 < n * 9

@@ -281,7 +281,7 @@ static void row(const char *cause, const char *how, const struct seen *s)
 		[RO] = "mapped|read", [ALL] = "mapped|read|write",
 	};
 
-	printf("# row: %-16s %-34s %5d  %-17s %3d/%-3d %3d/%-3d %3d/%-3d\n",
+	printf("# row: %-16s %-35s %5d  %-17s %3d/%-3d %3d/%-3d %3d/%-3d\n",
 	       cause, how, s->ranges,
 	       !s->one_keeps ? "differs" : s->keeps > 7 || !names[s->keeps] ?
 	       "?" : names[s->keeps],
@@ -643,10 +643,16 @@ TEST_F(cause, unmap_folio)
 	EXPECT_SAME_PAGE(&self->w, true);
 }
 
+static void ignore(int sig)
+{
+}
+
 TEST_F(cause, memory_failure)
 {
 	char *at = map_anon(page);
 
+	/* The kernel tells whose memory it was. */
+	signal(SIGBUS, ignore);
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(madvise(at, page, MADV_HWPOISON), 0);
 	EXPECT_CAUSE("memory_failure", "MADV_HWPOISON", NOTHING);
@@ -1227,11 +1233,13 @@ TEST_F(cause, split_freeze)
 
 TEST_F(cause, split_shmem)
 {
-	char *at = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *at = mmap(NULL, 2 * HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
 
 	write_file(THP "shmem_enabled", "advise");
 	at = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
+	at = mmap(at, HUGE, PROT_READ | PROT_WRITE, MAP_SHARED |
+		  MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	ASSERT_EQ(madvise(at, HUGE, MADV_HUGEPAGE), 0);
 	memset(at, 1, HUGE);
 	if (!is_huge(at))
