@@ -17,6 +17,7 @@
 #include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -57,6 +58,15 @@ struct test_file {
 	unsigned int nr;
 };
 
+static unsigned int test_cause(const struct mmu_notifier_range *range)
+{
+#ifdef CONFIG_MMU_NOTIFIER_KEEPS
+	return range->cause;
+#else
+	return range->event;
+#endif
+}
+
 static void test_window(struct test_sub *sub, u32 point)
 {
 	if (READ_ONCE(sub->hold_point) != point)
@@ -81,7 +91,7 @@ static void test_drop(struct test_sub *sub,
 		}
 	}
 	sub->calls++;
-	sub->causes |= BIT_ULL(range->cause);
+	sub->causes |= BIT_ULL(test_cause(range));
 }
 
 static bool test_interval_invalidate(struct mmu_interval_notifier *interval,
@@ -171,11 +181,13 @@ static int test_add(struct test_file *f, struct test_mn_add *add)
 	sub->npages = add->len / PAGE_SIZE;
 	spin_lock_init(&sub->lock);
 	sub->interval_ops.invalidate = test_interval_invalidate;
-	sub->interval_ops.needs = add->needs;
 	sub->mn_ops.invalidate_range_start = test_mn_start;
 	sub->mn_ops.invalidate_range_end = test_mn_end;
 	sub->mn_ops.release = test_mn_release;
+#ifdef CONFIG_MMU_NOTIFIER_KEEPS
+	sub->interval_ops.needs = add->needs;
 	sub->mn_ops.needs = add->needs;
+#endif
 	sub->kaddr = kvcalloc(sub->npages, sizeof(*sub->kaddr), GFP_KERNEL);
 	if (!sub->kaddr) {
 		kfree(sub);
@@ -302,6 +314,27 @@ static int test_protect(struct mm_struct *mm, unsigned long addr)
 	return 0;
 }
 
+static int test_emit(struct mm_struct *mm, struct test_mn_emit *emit)
+{
+	struct mmu_notifier_range range;
+	u32 i;
+
+	if (!PAGE_ALIGNED(emit->addr) || !PAGE_ALIGNED(emit->len) ||
+	    !emit->len || emit->addr + emit->len < emit->addr)
+		return -EINVAL;
+	for (i = 0; i < emit->count && !fatal_signal_pending(current); i++) {
+		mmap_read_lock(mm);
+		mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, mm,
+					emit->addr, emit->addr + emit->len);
+		mmu_notifier_range_keeps(&range, MMU_CAUSE_UNKNOWN, emit->keeps);
+		mmu_notifier_invalidate_range_start(&range);
+		mmu_notifier_invalidate_range_end(&range);
+		mmap_read_unlock(mm);
+		cond_resched();
+	}
+	return 0;
+}
+
 static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct test_file *f = file->private_data;
@@ -312,6 +345,7 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		struct test_mn_access access;
 		struct test_mn_info info;
 		struct test_mn_hold hold;
+		struct test_mn_emit emit;
 		u32 id;
 	} u = {};
 	u32 id;
@@ -323,6 +357,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	/* These use no subscriber, or must not keep others out meanwhile. */
 	if (cmd == TEST_MN_PROTECT)
 		return test_protect(f->mm, u.access.addr);
+	if (cmd == TEST_MN_EMIT)
+		return current->mm == f->mm ? test_emit(f->mm, &u.emit) : -EINVAL;
 	if (cmd == TEST_MN_HOLD && u.hold.ms > MAX_MS)
 		return -EINVAL;
 	if (cmd == TEST_MN_HOLD && !u.hold.point) {

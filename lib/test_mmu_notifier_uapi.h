@@ -84,7 +84,21 @@ struct test_mn_hold {
 	__u32 pad;
 };
 
-/* struct test_mn_access.addr: write protect the file page mapped there */
+/**
+ * struct test_mn_emit - invalidate a range in which nothing changes
+ * @addr: first byte, page aligned
+ * @len: bytes
+ * @keeps: MMU_KEEPS_* to say
+ * @count: how often
+ */
+struct test_mn_emit {
+	__u64 addr;
+	__u64 len;
+	__u32 keeps;
+	__u32 count;
+};
+
+/* TEST_MN_PROTECT: struct test_mn_access.addr: write protect the file page there */
 #define TEST_MN_ADD	_IOWR('n', 0, struct test_mn_add)
 #define TEST_MN_REMOVE	_IOW('n', 1, __u32)
 #define TEST_MN_FILL	_IOWR('n', 2, struct test_mn_access)
@@ -93,5 +107,6 @@ struct test_mn_hold {
 #define TEST_MN_INFO	_IOWR('n', 5, struct test_mn_info)
 #define TEST_MN_HOLD	_IOW('n', 6, struct test_mn_hold)
 #define TEST_MN_PROTECT	_IOWR('n', 7, struct test_mn_access)
+#define TEST_MN_EMIT	_IOW('n', 8, struct test_mn_emit)
 
 #endif /* _LIB_TEST_MMU_NOTIFIER_UAPI_H */

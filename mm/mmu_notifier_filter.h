@@ -8,7 +8,6 @@
 #include <linux/interval_tree.h>
 #include <linux/jump_label.h>
 #include <linux/mmu_notifier.h>
-#include <linux/percpu.h>
 
 #ifdef CONFIG_MMU_NOTIFIER_KEEPS
 
@@ -21,49 +20,53 @@ enum mmu_notifier_result {
 
 #include <trace/events/mmu_notifier.h>
 
-#ifdef CONFIG_MMU_NOTIFIER_STATS
-struct mn_stat {
-	u64 ranges;
-	u64 bytes;
-	u64 called;
-	u64 kept;
-};
+/* The filter. Without needs a subscriber wants every invalidation. */
+static __always_inline bool
+mmu_notifier_kept(const struct mmu_notifier_range *range, unsigned int needs)
+{
+	return needs && !(needs & ~range->keeps);
+}
 
+/*
+ * What is traced and counted. Out of line, so that nobody pays more than a NOP
+ * each while neither is on.
+ */
+#ifdef CONFIG_MMU_NOTIFIER_STATS
 DECLARE_STATIC_KEY_FALSE(mn_stats);
-DECLARE_PER_CPU(struct mn_stat, mn_stat[NR_MMU_CAUSES]);
-#define mn_stats_on()		static_branch_unlikely(&mn_stats)
-#define mn_count(range, what, n) this_cpu_add(mn_stat[(range)->cause].what, n)
+#define mn_stats_on()	static_branch_unlikely(&mn_stats)
 #else
-#define mn_stats_on()		false
-#define mn_count(range, what, n) do { } while (0)
+#define mn_stats_on()	false
 #endif
 
-/* The filter. Without needs a subscriber wants every invalidation. */
-static inline bool mmu_notifier_kept(const struct mmu_notifier_range *range,
-				     unsigned int needs)
+void __mn_note_start(const struct mmu_notifier_range *range);
+void __mn_note_interval(const struct mmu_interval_notifier *sub,
+			const struct mmu_notifier_range *range, int result);
+void __mn_note_mm(const struct mmu_notifier *subscription,
+		  const struct mmu_notifier_range *range, int result);
+
+static __always_inline void
+mn_note_start(const struct mmu_notifier_range *range)
 {
-	return needs && (range->keeps & needs) == needs;
+	if (trace_mmu_notifier_range_start_enabled() || mn_stats_on())
+		__mn_note_start(range);
 }
 
-static inline void mn_note_start(const struct mmu_notifier_range *range)
+/* An interval subscriber was called, or kept. */
+static __always_inline void
+mn_note_interval(const struct mmu_interval_notifier *sub,
+		 const struct mmu_notifier_range *range, int result)
 {
-	trace_mmu_notifier_range_start(range);
-	if (mn_stats_on()) {
-		mn_count(range, ranges, 1);
-		mn_count(range, bytes, range->end - range->start);
-	}
+	if (trace_mmu_notifier_subscriber_enabled() || mn_stats_on())
+		__mn_note_interval(sub, range, result);
 }
 
-static inline void mn_note_subscriber(const struct mmu_notifier_range *range,
-				      void *fn, unsigned int needs, int result)
+/* The same of a whole-mm subscriber. */
+static __always_inline void
+mn_note_mm(const struct mmu_notifier *subscription,
+	   const struct mmu_notifier_range *range, int result)
 {
-	trace_mmu_notifier_subscriber(range, fn, needs, result);
-	if (mn_stats_on()) {
-		if (result == MN_KEPT)
-			mn_count(range, kept, 1);
-		else
-			mn_count(range, called, 1);
-	}
+	if (trace_mmu_notifier_subscriber_enabled() || mn_stats_on())
+		__mn_note_mm(subscription, range, result);
 }
 
 #define mn_note_end(range)	trace_mmu_notifier_range_end(range)
@@ -71,36 +74,28 @@ static inline void mn_note_subscriber(const struct mmu_notifier_range *range,
 #define mn_note_busy(sub, seq)	trace_mmu_interval_busy(sub, seq)
 #define mn_note_wake(subscriptions, seq) trace_mmu_interval_wake(subscriptions, seq)
 
+static __always_inline const struct mmu_interval_notifier *
+mn_node_sub(const struct interval_tree_node *node)
+{
+	return container_of(node, struct mmu_interval_notifier, interval_tree);
+}
+
+struct interval_tree_node *
+__mn_itree_skip_kept(struct interval_tree_node *node,
+		     const struct mmu_notifier_range *range);
+
 /*
  * From @node on, the first subscriber that has to be called for @range. The
  * tree cannot change: the caller holds the subscriptions' lock, or the itree is
  * invalidating.
  */
-static inline struct interval_tree_node *
+static __always_inline struct interval_tree_node *
 mn_itree_skip_kept(struct interval_tree_node *node,
 		   const struct mmu_notifier_range *range)
 {
-	while (node) {
-		const struct mmu_interval_notifier_ops *ops =
-			container_of(node, struct mmu_interval_notifier,
-				     interval_tree)->ops;
-
-		if (!mmu_notifier_kept(range, ops->needs))
-			break;
-		mn_note_subscriber(range, ops->invalidate, ops->needs, MN_KEPT);
-		node = interval_tree_iter_next(node, range->start,
-					       range->end - 1);
-	}
+	if (node && mmu_notifier_kept(range, mn_node_sub(node)->ops->needs))
+		return __mn_itree_skip_kept(node, range);
 	return node;
-}
-
-/* An interval subscriber was called and returned @ret. */
-static inline void mn_itree_called(const struct mmu_interval_notifier *sub,
-				   const struct mmu_notifier_range *range,
-				   bool ret)
-{
-	mn_note_subscriber(range, sub->ops->invalidate, sub->ops->needs,
-			   ret ? MN_CALLED : MN_WOULD_BLOCK);
 }
 
 /*
@@ -111,14 +106,6 @@ static inline bool mn_hlist_kept(const struct mmu_notifier *subscription,
 				 const struct mmu_notifier_range *range)
 {
 	return mmu_notifier_kept(range, subscription->ops->needs);
-}
-
-static inline void mn_hlist_noted(const struct mmu_notifier *subscription,
-				  const struct mmu_notifier_range *range,
-				  enum mmu_notifier_result result)
-{
-	mn_note_subscriber(range, subscription->ops->invalidate_range_start,
-			   subscription->ops->needs, result);
 }
 
 /*
@@ -136,9 +123,9 @@ static inline void mn_hlist_noted(const struct mmu_notifier *subscription,
 #define mn_note_busy(sub, seq)			do { } while (0)
 #define mn_note_wake(subscriptions, seq)	do { } while (0)
 #define mn_itree_skip_kept(node, range)		(node)
-#define mn_itree_called(sub, range, ret)	do { } while (0)
+#define mn_note_interval(sub, range, result)	do { } while (0)
 #define mn_hlist_kept(subscription, range)	false
-#define mn_hlist_noted(subscription, range, result) do { } while (0)
+#define mn_note_mm(subscription, range, result)	do { } while (0)
 #define mn_no_secondary_tlbs(list)		false
 
 #endif /* CONFIG_MMU_NOTIFIER_KEEPS */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Traces and statistics of MMU-notifier invalidations.
+ * The parts of MMU-notifier invalidations that are out of line: subscribers that
+ * are skipped, traces and statistics.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>
@@ -35,8 +36,20 @@ const char *mmu_notifier_cause_name(enum mmu_notifier_cause cause)
 EXPORT_SYMBOL_GPL(mmu_notifier_cause_name);
 
 #ifdef CONFIG_MMU_NOTIFIER_STATS
+struct mn_stat {
+	u64 ranges;
+	u64 bytes;
+	u64 called;
+	u64 kept;
+};
+
 DEFINE_STATIC_KEY_FALSE(mn_stats);
-DEFINE_PER_CPU(struct mn_stat, mn_stat[NR_MMU_CAUSES]);
+static DEFINE_PER_CPU(struct mn_stat, mn_stat[NR_MMU_CAUSES]);
+
+#define mn_count(range, what, n) do {					\
+	if (mn_stats_on())						\
+		this_cpu_add(mn_stat[(range)->cause].what, n);		\
+} while (0)
 
 static int mn_stats_show(struct seq_file *m, void *unused)
 {
@@ -115,7 +128,53 @@ static int __init mn_stats_init(void)
 	return 0;
 }
 late_initcall(mn_stats_init);
+#else
+#define mn_count(range, what, n) do { } while (0)
 #endif /* CONFIG_MMU_NOTIFIER_STATS */
+
+void __mn_note_start(const struct mmu_notifier_range *range)
+{
+	trace_mmu_notifier_range_start(range);
+	mn_count(range, ranges, 1);
+	mn_count(range, bytes, range->end - range->start);
+}
+
+static void note_subscriber(const struct mmu_notifier_range *range, void *fn,
+			    unsigned int needs, int result)
+{
+	trace_mmu_notifier_subscriber(range, fn, needs, result);
+	if (result == MN_KEPT)
+		mn_count(range, kept, 1);
+	else
+		mn_count(range, called, 1);
+}
+
+void __mn_note_interval(const struct mmu_interval_notifier *sub,
+			const struct mmu_notifier_range *range, int result)
+{
+	note_subscriber(range, sub->ops->invalidate, sub->ops->needs, result);
+}
+
+void __mn_note_mm(const struct mmu_notifier *subscription,
+		  const struct mmu_notifier_range *range, int result)
+{
+	note_subscriber(range, subscription->ops->invalidate_range_start,
+			subscription->ops->needs, result);
+}
+
+/* The out-of-line part of mn_itree_skip_kept(): @node is kept. */
+struct interval_tree_node *
+__mn_itree_skip_kept(struct interval_tree_node *node,
+		     const struct mmu_notifier_range *range)
+{
+	do {
+		mn_note_interval(mn_node_sub(node), range, MN_KEPT);
+		node = interval_tree_iter_next(node, range->start,
+					       range->end - 1);
+	} while (node &&
+		 mmu_notifier_kept(range, mn_node_sub(node)->ops->needs));
+	return node;
+}
 
 /* From mmu_interval_read_retry(), while the tracepoint is on. */
 void __mmu_interval_note_retry(const struct mmu_interval_notifier *sub,

@@ -49,7 +49,7 @@ static struct config {
 	char *cmd;
 	int timeout, cpus, docs;
 	const char *mem;
-	bool interactive, quiet;
+	bool interactive, quiet, icount;
 } cfg = {
 	.root = "host", .accel = "auto", .append = "", .timeout = 300,
 	.cpus = 2, .mem = "2G", .docs = -1,
@@ -171,6 +171,9 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	ARG("-smp"); ARG(cpus); ARG("-m"); ARG(cfg.mem);
 	ARG("-kernel"); ARG(cfg.kernel); ARG("-initrd"); ARG(initrd);
 	ARG("-append"); ARG(line);
+	if (cfg.icount) {
+		ARG("-icount"); ARG("shift=0,sleep=off");
+	}
 	if (interactive) {
 		ARG("-serial"); ARG("mon:stdio");
 	} else {
@@ -480,7 +483,8 @@ static const struct argp_option options[] = {
 	{ "kernel", 'k', "IMAGE", 0, "bzImage to boot (required)", 0 },
 	{ "root", 'r', "host|initrd", 0, "the host's root, read-only under a "
 	  "tmpfs (default), or busybox only", 0 },
-	{ "accel", 'A', "auto|kvm|tcg", 0, "auto boots a guest to find out", 0 },
+	{ "accel", 'A', "auto|kvm|tcg|icount", 0, "auto boots a guest to find "
+	  "out; with icount, TCG's clock is the number of instructions", 0 },
 	{ "state", 's', "FILE", 0, "where auto keeps what it found", 0 },
 	{ "timeout", 't', "SECONDS", 0, "then it is a hang (300)", 0 },
 	{ "cpus", 'c', "N", 0, "(2)", 0 },
@@ -515,10 +519,13 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		cfg.root = arg;
 		break;
 	case 'A':
+		cfg.icount = !strcmp(arg, "icount");
 		if (!strcmp(arg, "tcg"))
 			arg = "tcg,thread=multi";
+		else if (cfg.icount)
+			arg = "tcg,thread=single";
 		else if (strcmp(arg, "auto") && strcmp(arg, "kvm"))
-			argp_error(st, "--accel is auto, kvm or tcg, not '%s'", arg);
+			argp_error(st, "--accel is auto, kvm, tcg or icount, not '%s'", arg);
 		cfg.accel = arg;
 		break;
 	case 's': cfg.state = arg; break;

@@ -31,5 +31,5 @@ cause.* | keep.* | global.*) want=mm ;;
 esac
 rc=0
 case ${want:-mm} in mm) suite mm mmu_causes --append numa=fake=2 || rc=$? ;; esac
-case ${want:-vhost} in vhost) suite vhost ringmap_test || rc=$? ;; esac
+case ${want:-vhost} in vhost) suite vhost ringmap_test --append numa=fake=2 || rc=$? ;; esac
 exit "$rc"

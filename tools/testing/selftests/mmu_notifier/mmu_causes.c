@@ -14,9 +14,11 @@
 #include <fcntl.h>
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1374,6 +1376,253 @@ TEST_F(cause, uprobe)
 	EXPECT_SAME_PAGE(&self->w, false);
 	write_file(TRACE "events/mmu_causes/enable", "0");
 	write_file(TRACE "uprobe_events", "\n");
+}
+
+/* --- what is kept is as if nothing had happened --- */
+
+FIXTURE(keep) {
+	int fd;
+	char *at;
+};
+
+#define PAGES	64
+#define MANY	64
+
+FIXTURE_SETUP(keep)
+{
+	page = sysconf(_SC_PAGESIZE);
+	if (!has_file(TRACE "trace"))
+		ASSERT_EQ(0, mount("tracefs", "/sys/kernel/tracing", "tracefs",
+				   0, NULL));
+	self->at = map_anon(PAGES * page);
+	self->fd = open("/dev/test_mmu_notifier", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(keep)
+{
+	close(self->fd);
+}
+
+static uint64_t fill(int fd, int id, bool write)
+{
+	struct test_mn_access a = { .id = id, .write = write };
+
+	return ioctl(fd, TEST_MN_FILL, &a) ? 0 : a.value;
+}
+
+static int emit(int fd, void *at, size_t len, uint32_t keeps, uint32_t count)
+{
+	struct test_mn_emit e = {
+		.addr = (uintptr_t)at, .len = len, .keeps = keeps, .count = count,
+	};
+
+	return ioctl(fd, TEST_MN_EMIT, &e);
+}
+
+/* A subscriber that is new has a sequence one less than that of the mm. */
+static uint64_t mm_seq(int fd, void *at)
+{
+	uint32_t id = add(fd, at, page, TEST_MN_INTERVAL, ALL);
+	uint64_t seq = info(fd, id).seq;
+
+	ioctl(fd, TEST_MN_REMOVE, &id);
+	return seq + 1;
+}
+
+static int trace_lines(const char *event)
+{
+	char line[1024];
+	FILE *f = fopen(TRACE "trace", "r");
+	int n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n += line[0] != '#' && strstr(line, event);
+	if (f)
+		fclose(f);
+	return n;
+}
+
+TEST_F(keep, loop)
+{
+	int id[MANY], i;
+	uint64_t seq;
+
+	for (i = 0; i < MANY; i++) {
+		id[i] = add(self->fd, self->at, PAGES * page, TEST_MN_INTERVAL,
+			    RO);
+		ASSERT_GE(id[i], 0);
+		ASSERT_EQ(fill(self->fd, id[i], false), PAGES);
+	}
+	seq = mm_seq(self->fd, self->at);
+	write_file(TRACE "events/mmu_notifier/mmu_interval_wake/enable", "1");
+	write_file(TRACE "trace", "\n");
+	for (i = 0; i < 100; i++)
+		write_file("/proc/self/clear_refs", "4");
+	ASSERT_EQ(emit(self->fd, self->at, PAGES * page, RO, 1000), 0);
+	EXPECT_EQ(mm_seq(self->fd, self->at), seq);
+	EXPECT_EQ(trace_lines("mmu_interval_wake:"), 0);
+	for (i = 0; i < MANY; i++) {
+		EXPECT_EQ(info(self->fd, id[i]).calls, 0);
+		EXPECT_EQ(info(self->fd, id[i]).dropped, 0);
+	}
+
+	/* And the same where it is not kept, so that the above says something. */
+	ASSERT_EQ(emit(self->fd, self->at, PAGES * page, MAPPED, 10), 0);
+	EXPECT_EQ(mm_seq(self->fd, self->at), seq + 20);
+	EXPECT_EQ(trace_lines("mmu_interval_wake:"), 10);
+	for (i = 0; i < MANY; i++)
+		EXPECT_EQ(info(self->fd, id[i]).calls, 10);
+	write_file(TRACE "events/mmu_notifier/mmu_interval_wake/enable", "0");
+}
+
+struct filler {
+	int fd, id;
+	uint64_t filled;
+};
+
+static void *filler(void *arg)
+{
+	struct filler *f = arg;
+
+	f->filled = fill(f->fd, f->id, false);
+	return NULL;
+}
+
+/* A fill is under way, and then something happens to the page. */
+static uint64_t fill_against(int fd, void *at, uint32_t keeps)
+{
+	struct filler f = { fd, add(fd, at, page, TEST_MN_INTERVAL, RO), 0 };
+	struct test_mn_hold hold = {
+		.id = f.id, .point = TEST_MN_HOLD_FILL, .ms = 300,
+	};
+	pthread_t thread;
+
+	ioctl(fd, TEST_MN_HOLD, &hold);
+	pthread_create(&thread, NULL, filler, &f);
+	sleep_ms(100);
+	emit(fd, at, page, keeps, 1);
+	pthread_join(thread, NULL);
+	return f.filled;
+}
+
+TEST_F(keep, fill_against_kept)
+{
+	EXPECT_EQ(fill_against(self->fd, self->at, RO), 1);
+	EXPECT_EQ(fill_against(self->fd, self->at, ALL), 1);
+	EXPECT_EQ(fill_against(self->fd, self->at, MAPPED), 0);
+	EXPECT_EQ(fill_against(self->fd, self->at, NOTHING), 0);
+}
+
+static void *dontneed(void *at)
+{
+	madvise(at, page, MADV_DONTNEED);
+	return NULL;
+}
+
+/*
+ * Subscribed in the middle of an invalidation: a fill waits for its end, and so
+ * does not take the page that is about to go.
+ */
+TEST_F(keep, insert_while_invalidated)
+{
+	struct test_mn_hold hold = { .point = TEST_MN_HOLD_CALLBACK, .ms = 300 };
+	struct watch w = { .fd = self->fd, .at = (uint64_t *)self->at };
+	uint64_t v = 0;
+	pthread_t thread;
+	int i;
+
+	hold.id = add(self->fd, self->at, page, TEST_MN_INTERVAL, NOTHING);
+	ASSERT_EQ(ioctl(self->fd, TEST_MN_HOLD, &hold), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, dontneed, self->at), 0);
+	sleep_ms(100);
+	for (i = 0; i < 4; i++) {
+		w.id[i] = add(self->fd, self->at, page, TEST_MN_INTERVAL,
+			      subs[i].needs);
+		fill(self->fd, w.id[i], false);
+	}
+	pthread_join(thread, NULL);
+	*(volatile uint64_t *)self->at = 0x77;
+	for (i = 0; i < 4; i++)
+		if (load(&w, i, &v))
+			EXPECT_EQ(v, 0x77);
+}
+
+struct churn {
+	int fd;
+	char *at;
+	atomic_bool stop;
+	atomic_ulong rounds;
+	unsigned int seed;
+};
+
+static void *churn_emit(void *arg)
+{
+	struct churn *c = arg;
+	unsigned int seed = c->seed;
+
+	while (!c->stop) {
+		char *at = c->at + rand_r(&seed) % PAGES * page;
+
+		switch (rand_r(&seed) % 6) {
+		case 0:
+			madvise(at, page, MADV_DONTNEED);
+			break;
+		case 1:
+			mprotect(at, page, PROT_READ);
+			mprotect(at, page, PROT_READ | PROT_WRITE);
+			break;
+		case 2:
+			write_file("/proc/self/clear_refs", "4");
+			break;
+		case 3:
+			madvise(at, page, MADV_FREE);
+			break;
+		default:
+			emit(c->fd, c->at, PAGES * page, rand_r(&seed) % 8, 8);
+		}
+		c->rounds++;
+	}
+	return NULL;
+}
+
+/*
+ * Subscribers of all kinds come, fill, and go while ranges of all kinds run. The
+ * driver warns if the starts and ends that a whole-mm one saw do not add up.
+ */
+TEST_F_TIMEOUT(keep, churn, 120)
+{
+	struct churn c[2] = {};
+	pthread_t thread[2];
+	unsigned int seed = 1, n;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		c[i].fd = open("/dev/test_mmu_notifier", O_RDWR | O_CLOEXEC);
+		c[i].at = self->at;
+		c[i].seed = i + 7;
+		ASSERT_EQ(pthread_create(&thread[i], NULL, churn_emit, &c[i]), 0);
+	}
+	for (n = 0; n < 300 || c[0].rounds < 300 || c[1].rounds < 300; n++) {
+		size_t first = rand_r(&seed) % PAGES;
+		uint32_t id[8];
+
+		close(self->fd);
+		self->fd = open("/dev/test_mmu_notifier", O_RDWR | O_CLOEXEC);
+		for (i = 0; i < 8; i++) {
+			id[i] = add(self->fd, self->at + first * page, page,
+				    i == 7 ? TEST_MN_MM : TEST_MN_INTERVAL, i);
+			ASSERT_EQ(id[i], i);
+			fill(self->fd, id[i], i & 4);
+		}
+		for (i = 0; i < 8; i += 2)
+			ASSERT_EQ(ioctl(self->fd, TEST_MN_REMOVE, &id[i]), 0);
+	}
+	for (i = 0; i < 2; i++) {
+		c[i].stop = true;
+		pthread_join(thread[i], NULL);
+		close(c[i].fd);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -377,6 +377,8 @@ static void numa_fast(void)
 	write_text("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
 	write_text("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
 		   "10");
+	write_text("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms",
+		   "20");
 }
 
 FIXTURE_SETUP(storm)
