@@ -136,6 +136,8 @@ static void test_mn_end(struct mmu_notifier *mn,
 	struct test_sub *sub = container_of(mn, struct test_sub, mn);
 
 	spin_lock(&sub->lock);
+	/* It was told of every start since it was registered. */
+	WARN_ON_ONCE(!sub->active);
 	sub->active--;
 	spin_unlock(&sub->lock);
 }
@@ -157,7 +159,6 @@ static void test_sub_free(struct test_sub *sub)
 		mmu_notifier_unregister(&sub->mn, sub->mn.mm);
 	else
 		mmu_interval_notifier_remove(&sub->interval);
-	WARN_ON(sub->active);
 	kvfree(sub->kaddr);
 	kfree(sub);
 }

@@ -1587,8 +1587,9 @@ static void *churn_emit(void *arg)
 }
 
 /*
- * Subscribers of all kinds come, fill, and go while ranges of all kinds run. The
- * driver warns if the starts and ends that a whole-mm one saw do not add up.
+ * Subscribers of all kinds come, fill, and go while ranges of all kinds run. One
+ * of each needs stays for the whole mm, and in the end has seen an end for each
+ * start. The driver warns of an end that had none.
  */
 TEST_F_TIMEOUT(keep, churn, 120)
 {
@@ -1601,6 +1602,9 @@ TEST_F_TIMEOUT(keep, churn, 120)
 		c[i].fd = open("/dev/test_mmu_notifier", O_RDWR | O_CLOEXEC);
 		c[i].at = self->at;
 		c[i].seed = i + 7;
+		for (n = 0; n < 8; n++)
+			ASSERT_EQ(add(c[i].fd, self->at, PAGES * page,
+				      TEST_MN_MM, n), n);
 		ASSERT_EQ(pthread_create(&thread[i], NULL, churn_emit, &c[i]), 0);
 	}
 	for (n = 0; n < 300 || c[0].rounds < 300 || c[1].rounds < 300; n++) {
@@ -1621,6 +1625,12 @@ TEST_F_TIMEOUT(keep, churn, 120)
 	for (i = 0; i < 2; i++) {
 		c[i].stop = true;
 		pthread_join(thread[i], NULL);
+	}
+	for (i = 0; i < 2; i++) {
+		for (n = 0; n < 8; n++) {
+			EXPECT_EQ(info(c[i].fd, n).active, 0);
+			EXPECT_GT(info(c[i].fd, n).calls, 0);
+		}
 		close(c[i].fd);
 	}
 }
