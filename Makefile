@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: bisect-check off-proof mutants mm-causes tools lint clean distclean
+.PHONY: bisect-check off-proof mutants mm-causes mm-cost hmm-tests tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -25,13 +25,15 @@ help:
 #|   make check-full    and the debug kernel, the mutants and bisect-check
 #|
 #|   make tree          base kernel plus our commits, as a git tree; prints its path
-#|   make kernel        build it: VARIANT=vm (default), debug or off; prints the image
+#|   make kernel        build it: VARIANT=vm (default), debug, kcsan or off; prints the image
 #|   make shell         a prompt in a VM with vhost and the selftests
-#|   make selftests     run the selftests in the VM; VARIANT=vm or debug, T=name for one
+#|   make selftests     run the selftests in the VM; VARIANT=vm, debug or kcsan; T=name for one
 #|   make refresh       write edits made in the tree back to this repository
 #|   make series        patches for 'git am'; OUT=dir (out/series)
 #|
 #|   make mm-causes     why memory is invalidated: what each cause keeps, who is called
+#|   make mm-cost       instructions that subscribers cost page-table changes
+#|   make hmm-tests     upstream's tests of another subscriber, here and on the base
 #|   make lint          checkpatch, sparse, W=1, shellcheck
 #|   make off-proof     options off: the same machine code as the base
 #|   make bisect-check  the touched directories build at each commit
@@ -79,7 +81,7 @@ series:
 	@scripts/compose.sh >/dev/null
 	@scripts/series.sh
 
-bisect-check off-proof mutants mm-causes lint:
+bisect-check off-proof mutants mm-causes mm-cost hmm-tests lint:
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
 	@scripts/$@.sh

@@ -117,16 +117,17 @@ static inline bool mn_hlist_kept(const struct mmu_notifier *subscription,
 
 #else /* !CONFIG_MMU_NOTIFIER_KEEPS */
 
-#define mn_note_start(range)			do { } while (0)
-#define mn_note_end(range)			do { } while (0)
-#define mn_note_wait(sub, seq)			do { } while (0)
-#define mn_note_busy(sub, seq)			do { } while (0)
-#define mn_note_wake(subscriptions, seq)	do { } while (0)
-#define mn_itree_skip_kept(node, range)		(node)
-#define mn_note_interval(sub, range, result)	do { } while (0)
-#define mn_hlist_kept(subscription, range)	false
-#define mn_note_mm(subscription, range, result)	do { } while (0)
-#define mn_no_secondary_tlbs(list)		false
+/* Not inline functions: even unused, their arguments change the code. */
+#define mn_note_start(...)		do { } while (0)
+#define mn_note_end(...)		do { } while (0)
+#define mn_note_interval(...)		do { } while (0)
+#define mn_note_mm(...)			do { } while (0)
+#define mn_note_wait(...)		do { } while (0)
+#define mn_note_busy(...)		do { } while (0)
+#define mn_note_wake(...)		do { } while (0)
+#define mn_itree_skip_kept(node, ...)	(node)
+#define mn_hlist_kept(...)		false
+#define mn_no_secondary_tlbs(...)	false
 
 #endif /* CONFIG_MMU_NOTIFIER_KEEPS */
 #endif /* _MM_MMU_NOTIFIER_FILTER_H */

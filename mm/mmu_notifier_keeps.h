@@ -46,7 +46,7 @@ static inline void change_protection_keeps(struct mmu_notifier_range *range,
 }
 
 #else
-#define change_protection_keeps(range, vma, newprot, cp_flags) do { } while (0)
+#define change_protection_keeps(...) do { } while (0)
 #endif
 
 #endif /* _MM_MMU_NOTIFIER_KEEPS_H */

@@ -129,7 +129,7 @@ static int __init mn_stats_init(void)
 }
 late_initcall(mn_stats_init);
 #else
-#define mn_count(range, what, n) do { } while (0)
+#define mn_count(...) do { } while (0)
 #endif /* CONFIG_MMU_NOTIFIER_STATS */
 
 void __mn_note_start(const struct mmu_notifier_range *range)

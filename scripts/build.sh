@@ -36,9 +36,10 @@ fi
 
 case $variant in
 vm) fragments=(configs/vm.config configs/ringmap.config) ;;
+kcsan) fragments=(configs/vm.config configs/ringmap.config configs/kcsan.config) ;;
 debug) fragments=(configs/vm.config configs/ringmap.config configs/debug.config) ;;
 off) fragments=(configs/vm.config configs/off.config) ;;
-*) die "VARIANT=$variant: choose vm, debug or off" ;;
+*) die "VARIANT=$variant: choose vm, debug, kcsan or off" ;;
 esac
 out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"

@@ -114,7 +114,7 @@ wrong_use() {
 			bad=1
 		fi
 	}
-	refuse 'choose vm, debug or off' make kernel VARIANT=fast
+	refuse 'choose vm, debug' make kernel VARIANT=fast
 	refuse 'selftests run on' make selftests VARIANT=off
 	refuse 'is not a number' make kernel JOBS=many
 	refuse 'is not a file' make tree BASE=/nowhere.tar.xz
@@ -181,7 +181,10 @@ if [ "${1:-}" = full ]; then
 	test_step "off-proof notices a hook that is always on" off_proof_notices
 	test_step "series bisects" scripts/bisect-check.sh
 	test_step "mutants" env VARIANT=vm scripts/mutants.sh
+	test_step "instructions" scripts/mm-cost.sh
+	test_step "hmm-tests as on the base" scripts/hmm-tests.sh
 	test_step "debug kernel" env VARIANT=debug T= scripts/selftests.sh
+	test_step "data races" env VARIANT=kcsan T= scripts/selftests.sh
 fi
 say "$((SECONDS - start)) s"
 echo "$passed passed, $failed failed, 0 skipped"

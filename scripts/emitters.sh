@@ -5,6 +5,7 @@
 . scripts/common.sh
 
 cd "${1:-$tree}" || die "no tree; run 'make tree'"
+# shellcheck disable=SC2016 # awk's $
 grep -rlE 'mmu_notifier_range_init|struct mmu_notifier_range [a-z_]+ = ' --include='*.[ch]' \
 	arch block drivers fs include io_uring ipc kernel lib mm net security sound virt |
 	grep -vE '^(include/linux/mmu_notifier(_keeps)?\.h|mm/tests/)' | sort |

@@ -10,6 +10,16 @@ echo 64M > /sys/block/zram0/disksize
 mkswap /dev/zram0 >&2
 swapon /dev/zram0
 export VRING_FILE_DIR=/mnt MMU_CAUSES_DIR=/mnt
+# Report data races of our code and of what it lives in, and of nobody else.
+kcsan=/sys/kernel/debug/kcsan
+if [ -e $kcsan ]; then
+	echo whitelist > $kcsan
+	grep -oE '(__)?(mmu_notifier|mmu_interval|mn_|ringmap_|vhost_ringmap_|region_)[a-z_]*$' \
+		/proc/kallsyms | sort -u | while read -r f; do
+		echo "!$f" > $kcsan
+	done
+	echo on > $kcsan
+fi
 rc=0
 "$@" || rc=$?
 swapoff /dev/zram0 || true

@@ -14,12 +14,17 @@ checkpatch() {
 
 added() { git -C "$tree" diff --name-only --diff-filter=A base ringmap -- "$@"; }
 
-mapfile -t kernel < <(added '*.[ch]' ':!tools')
+mapfile -t kernel < <(added '*.[ch]' ':!tools' ':!include/trace')
+mapfile -t trace < <(added include/trace)
 mapfile -t tools < <(added 'tools/*.[ch]')
-say "checkpatch: ${#kernel[@]} kernel files (strict), ${#tools[@]} of user space, the hooks"
-checkpatch --strict -f "${kernel[@]}" || note "checkpatch: see above"
+say "checkpatch: $((${#kernel[@]} + ${#trace[@]})) kernel files (strict), ${#tools[@]} of user space, the hooks"
+# BRACKET_SPACE: a macro that is an initialiser.
+checkpatch --strict --ignore BRACKET_SPACE -f "${kernel[@]}" || note "checkpatch: see above"
+# Trace events are not as other C.
+checkpatch --ignore COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON -f "${trace[@]}" ||
+	note "checkpatch: see above"
 # User space has no ARRAY_SIZE and no __packed, and kselftest's macros are so.
-checkpatch --ignore ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,COMPLEX_MACRO,SPLIT_STRING \
+checkpatch --ignore ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,COMPLEX_MACRO,SPLIT_STRING,EMBEDDED_FUNCTION_NAME \
 	-f "${tools[@]}" || note "checkpatch: see above"
 for p in hooks/"$(cat scripts/base-series)"/*.patch; do
 	# The macros of vhost.c that a hook stands in are as the base has them.
@@ -31,10 +36,11 @@ done
 out=$cache/build/vm
 scripts/build.sh config "$tree" "$out" configs/vm.config configs/ringmap.config
 say "sparse and W=1"
-objects=(drivers/vhost/ringmap.o drivers/vhost/vhost.o mm/mmu_notifier.o)
+objects=(drivers/vhost/ringmap.o drivers/vhost/vhost.o mm/mmu_notifier.o
+	mm/mmu_notifier_trace.o mm/mprotect.o mm/hugetlb.o lib/test_mmu_notifier.o)
 (cd "$out" && rm -f "${objects[@]}")
 logged lint kmake "$tree" "$out" W=1 C=1 "${objects[@]}" || exit 1
-grep -E '(warning|error):' "$logs/lint.log" | grep -E 'ringmap|read_try_begin' >&2 &&
+grep -E '(warning|error):' "$logs/lint.log" | grep -E 'ringmap|mmu_notifier|/mn_|read_try_begin' >&2 &&
 	note "sparse or the compiler warns about our code"
 
 say "shellcheck"

@@ -5,8 +5,8 @@
 
 case $variant in
 vm) timeout=420 ;;
-debug) timeout=2400 ;;
-*) die "VARIANT=$variant: selftests run on vm or debug" ;;
+debug | kcsan) timeout=2400 ;;
+*) die "VARIANT=$variant: selftests run on vm, debug or kcsan" ;;
 esac
 scripts/compose.sh >/dev/null
 kernel=$(scripts/build.sh | tail -1)

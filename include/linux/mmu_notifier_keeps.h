@@ -164,7 +164,7 @@ const char *mmu_notifier_cause_name(enum mmu_notifier_cause cause);
 } while (0)
 
 #else
-#define mmu_notifier_range_keeps(range, why, what) do { } while (0)
+#define mmu_notifier_range_keeps(...) do { } while (0)
 #endif
 
 #endif /* _LINUX_MMU_NOTIFIER_KEEPS_H */

@@ -91,6 +91,17 @@ static void write_file(const char *path, const char *format, ...)
 	close(fd);
 }
 
+/* What the compiler must neither leave out nor keep. */
+static uint64_t get(const void *at)
+{
+	return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
+}
+
+static void put(void *at, uint64_t v)
+{
+	__atomic_store_n((uint64_t *)at, v, __ATOMIC_RELAXED);
+}
+
 static bool has_file(const char *path)
 {
 	return !access(path, F_OK);
@@ -115,12 +126,12 @@ struct seen {
 static unsigned int parse_keeps(const char *s)
 {
 	static const char * const names[] = { "mapped", "read", "write" };
-	size_t len = strcspn(s, " \n"), n;
+	size_t len = strcspn(s, "\n "), n;
 	unsigned int keeps = 0;
 	int i;
 
 	while (len) {
-		n = strcspn(s, "| \n");
+		n = strcspn(s, "|\n ");
 		for (i = 0; i < 3; i++)
 			if (n == strlen(names[i]) && !strncmp(s, names[i], n))
 				keeps |= 1u << i;
@@ -343,14 +354,14 @@ do {									\
 	int __i;						\
 									\
 	if (writable)							\
-		*(volatile uint64_t *)(w)->at = ++__marker;		\
+		put((w)->at, ++__marker);		\
 	for (__i = 0; __i < NSUBS; __i++) {				\
 		if (!load(w, __i, &__v))				\
 			continue;					\
 		if (subs[__i].needs & 2u)				\
 			EXPECT_TRUE(__readable);			\
 		if (__readable)						\
-			EXPECT_EQ(__v, *(volatile uint64_t *)(w)->at)	\
+			EXPECT_EQ(__v, get((w)->at))	\
 				TH_LOG("needs %u: not the page that is mapped", \
 				       subs[__i].needs);		\
 	}								\
@@ -372,7 +383,7 @@ do {									\
 #define EXPECT_STORE_SEEN(w)						\
 do {									\
 	if (store(w, 0x5eed))						\
-		EXPECT_EQ(*(volatile uint64_t *)(w)->at, 0x5eed);	\
+		EXPECT_EQ(get((w)->at), 0x5eed);	\
 } while (0)
 
 static void *map(size_t len, int flags, int fd)
@@ -721,7 +732,7 @@ TEST_F(cause, exclusive_end)
 
 	ASSERT_EQ(dmirror(HMM_DMIRROR_EXCLUSIVE, at, buffer), 0);
 	ASSERT_GE(watch(&self->w, at, page, true), 0);
-	*(volatile char *)at = 2;
+	put(at, 2);
 	EXPECT_CAUSE("exclusive_end", "access by the CPU", NOTHING);
 	for (i = 0; i < NSUBS; i++)
 		EXPECT_GT(info(self->w.fd, self->w.id[i]).calls, 0);
@@ -730,7 +741,7 @@ TEST_F(cause, exclusive_end)
 static void hold_copy(int from, int to, void *arg)
 {
 	await_word(from);
-	say(to, *(volatile uint64_t *)arg);
+	say(to, get(arg));
 	await_word(from);
 }
 
@@ -777,7 +788,7 @@ TEST_F(cause, cow)
 	struct child c = spawn(hold_copy, at);
 
 	ASSERT_EQ(watch(&self->w, at, page, false), NSUBS);
-	*(volatile uint64_t *)at = 2;
+	put(at, 2);
 	EXPECT_CAUSE("cow", "write after fork()", NOTHING);
 	EXPECT_SAME_PAGE(&self->w, true);
 	end_child(&c);
@@ -814,7 +825,7 @@ TEST_F(cause, hugetlb_cow)
 	self->w.len = page;
 	c = spawn(watch_and_wait, &self->w);
 	ASSERT_EQ(hear(&c), NSUBS);
-	*(volatile uint64_t *)at = 2;
+	put(at, 2);
 	EXPECT_CAUSE("hugetlb_cow", "write after fork(), pool empty", NOTHING);
 	end_child(&c);
 }
@@ -970,7 +981,7 @@ TEST_F(cause, numa_hint)
 
 		for (n = 0; n < 20000; n++)
 			for (i = 0; i < 16; i++)
-				*(volatile char *)(at + i * page) = n;
+				put(at + i * page, n);
 	}
 	write_file("/proc/sys/kernel/numa_balancing", "0");
 	EXPECT_CAUSE("numa_hint", "NUMA balancing, two nodes", ALL);
@@ -1147,7 +1158,7 @@ TEST_F(cause, madv_free)
 	stored = store(&self->w, 0x5eed);
 	ASSERT_EQ(madvise(at, page, MADV_PAGEOUT), 0);
 	if (stored)
-		EXPECT_EQ(*(volatile uint64_t *)at, 0x5eed);
+		EXPECT_EQ(get(at), 0x5eed);
 	EXPECT_SAME_PAGE(&self->w, true);
 }
 
@@ -1180,8 +1191,8 @@ TEST_F(cause, ksm)
 	self->w.at = other;
 	store(&self->w, 0xbad);
 	self->w.at = at;
-	EXPECT_EQ(*(volatile uint64_t *)at, was);
-	EXPECT_EQ(*(volatile uint64_t *)other, was);
+	EXPECT_EQ(get(at), was);
+	EXPECT_EQ(get(other), was);
 	EXPECT_SAME_PAGE(&self->w, false);
 	self->w.at = other;
 	EXPECT_SAME_PAGE(&self->w, false);
@@ -1330,7 +1341,7 @@ TEST_F(cause, dirty_track)
 	EXPECT_CAUSE("dirty_track", "wp_shared_mapping_range()", RO);
 	EXPECT_SAME_PAGE(&self->w, false);
 	getrusage(RUSAGE_SELF, &before);
-	*(volatile uint64_t *)at = 2;
+	put(at, 2);
 	getrusage(RUSAGE_SELF, &after);
 	EXPECT_GT(after.ru_minflt, before.ru_minflt);
 	/* So a write that does not fault is a write missed. */
@@ -1542,7 +1553,7 @@ TEST_F(keep, insert_while_invalidated)
 		fill(self->fd, w.id[i], false);
 	}
 	pthread_join(thread, NULL);
-	*(volatile uint64_t *)self->at = 0x77;
+	put(self->at, 0x77);
 	for (i = 0; i < 4; i++)
 		if (load(&w, i, &v))
 			EXPECT_EQ(v, 0x77);

@@ -97,7 +97,7 @@ static void map_elsewhere(void)
 
 static void touch(void)
 {
-	*(volatile char *)watched = 1;
+	__atomic_store_n(watched, 1, __ATOMIC_RELAXED);
 }
 
 /* A TLB flush, and no range. */
@@ -113,7 +113,8 @@ static void nothing(void)
 
 static const struct {
 	const char *name;
-	void (*before)(void), (*op)(void);
+	void (*before)(void);
+	void (*op)(void);
 	int repeat;
 } ops[] = {
 	{ "emit_kept", nothing, emit_kept, REPEAT },
