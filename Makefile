@@ -37,7 +37,7 @@ help:
 #|   make lint          checkpatch, sparse, W=1, shellcheck
 #|   make off-proof     options off: the same machine code as the base
 #|   make bisect-check  the touched directories build at each commit
-#|   make mutants       with a guard removed, a test fails
+#|   make mutants       with a guard removed, a test fails; T=name for one
 #|   make clean         remove out/
 #|   make distclean     and the cache
 #|

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # mutants.sh: for each patch in tests/mutants, which removes one guard, build the
 # kernel and show that the test it names fails; and for each row of tests/mutants/lies.
+# T=name does only one of the patches.
 . scripts/common.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
@@ -11,7 +12,7 @@ trap 'git -C "$tree" checkout -q .' EXIT
 
 # run PROGRAM TEST [KERNEL OPTIONS [ENVIRONMENT]]: does it pass?
 run() {
-	ringvm --kernel "$kernel" --timeout 100 --tap 1 --memory 4G --quiet \
+	ringvm --kernel "$kernel" --timeout 60 --tap 1 --memory 4G --quiet \
 		--append "numa=fake=2 ${3:-}" --log "$logs/mutant.console" -- \
 		"${4:-} sh $here/scripts/in-vm.sh $selftests $selftests/$1 -r $2" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
@@ -46,6 +47,7 @@ verdict() {
 for m in tests/mutants/*.patch; do
 	test=$(sed -n 's/^Test: //p' "$m")
 	[ -n "$test" ] || continue
+	case ${T:-} in '' | "$(basename "$m" .patch)") ;; *) continue ;; esac
 	mutate "$m"
 	rc=0
 	run ringmap_test "$test" || rc=$?
@@ -59,7 +61,8 @@ number() {
 		on && /^\tMMU_CAUSE/ { n++; if ($1 == want ",") print n }' \
 		include/linux/mmu_notifier_keeps.h
 }
-mutate tests/mutants/lies.patch
+lies=tests/mutants/lies
+case ${T:-} in '' | lies) mutate $lies.patch ;; *) lies=/dev/null ;; esac
 while read -r cause bits test; do
 	rc=0 lie="mmu_lie=$(number "$cause"),$bits"
 	run mmu_causes "$test" "$lie" MMU_CAUSES_TRUTH_ONLY=1 || rc=$?
@@ -70,7 +73,7 @@ while read -r cause bits test; do
 		how=${how:+its table says otherwise}
 	fi
 	verdict "lie-$cause-$bits" "$test" "$how"
-done < <(grep -v '^#' tests/mutants/lies)
+done < <(grep -v '^#' $lies)
 git -C "$tree" checkout -q .
 
 logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "the kernel does not build"

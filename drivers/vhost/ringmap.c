@@ -42,12 +42,15 @@
 
 static const char * const accessor_names[VHOST_ACCESSOR_MAX] = {
 	[VHOST_ACCESSOR_UACCESS] = "uaccess",
+	[VHOST_ACCESSOR_CHECKED] = "checked",
 	[VHOST_ACCESSOR_RINGMAP] = "ringmap",
 };
 
 /* Accessor of the queues of devices that are opened from now on. */
-static int default_accessor = IS_ENABLED(CONFIG_VHOST_ACCESSOR_RINGMAP) ?
-			      VHOST_ACCESSOR_RINGMAP : VHOST_ACCESSOR_UACCESS;
+static int default_accessor =
+	IS_ENABLED(CONFIG_VHOST_ACCESSOR_RINGMAP) ? VHOST_ACCESSOR_RINGMAP :
+	IS_ENABLED(CONFIG_VHOST_ACCESSOR_CHECKED) ? VHOST_ACCESSOR_CHECKED :
+	VHOST_ACCESSOR_UACCESS;
 
 /* A ring that cannot be mapped costs one attempt in this many misses. */
 #define BACKOFF_MAX	1024U

@@ -10,6 +10,7 @@
 #include <linux/moduleparam.h>
 #include <linux/nospec.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "vhost.h"
 
@@ -187,6 +188,45 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq)
 			    sizeof(__val));				\
 })
 
+static __always_inline bool vhost_meta_checked(struct vhost_virtqueue *vq)
+{
+	return READ_ONCE(vq->ringmap.accessor) == VHOST_ACCESSOR_CHECKED;
+}
+
+/*
+ * User access by the accessor of the queue. Addresses were checked when the ring
+ * was set up, which is all that uaccess relies on: so it needs a barrier before
+ * each load. The checked accesses mask the address instead. A descriptor is
+ * loaded as two words, as copy_from_user() has a barrier, too.
+ */
+#define vhost_meta_get(vq, x, ptr)					\
+	(vhost_meta_checked(vq) ? get_user(x, ptr) : __get_user(x, ptr))
+
+#define vhost_meta_put(vq, x, ptr)					\
+	(vhost_meta_checked(vq) ? put_user(x, ptr) : __put_user(x, ptr))
+
+static __always_inline unsigned long
+vhost_meta_copy_to(struct vhost_virtqueue *vq, void __user *to,
+		   const void *from, unsigned long size)
+{
+	return vhost_meta_checked(vq) ? copy_to_user(to, from, size) :
+					__copy_to_user(to, from, size);
+}
+
+static __always_inline unsigned long
+vhost_meta_copy_from(struct vhost_virtqueue *vq, void *to,
+		     const void __user *from, unsigned long size)
+{
+	const u64 __user *p = from;
+	u64 *word = to;
+
+	if (!vhost_meta_checked(vq))
+		return __copy_from_user(to, from, size);
+	if (size != 2 * sizeof(u64))
+		return copy_from_user(to, from, size);
+	return get_user(word[0], p) || get_user(word[1], p + 1) ? size : 0;
+}
+
 #else /* !CONFIG_VHOST_RINGMAP */
 
 static inline void vhost_ringmap_dev_init(struct vhost_dev *dev) {}
@@ -197,6 +237,11 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 #define vhost_ringmap_read(...)		false
 #define vhost_ringmap_write(...)	false
 #define vhost_ringmap_put(...)		false
+
+#define vhost_meta_get(vq, x, ptr)	__get_user(x, ptr)
+#define vhost_meta_put(vq, x, ptr)	__put_user(x, ptr)
+#define vhost_meta_copy_to(vq, ...)	__copy_to_user(__VA_ARGS__)
+#define vhost_meta_copy_from(vq, ...)	__copy_from_user(__VA_ARGS__)
 
 #endif /* CONFIG_VHOST_RINGMAP */
 #endif /* _VHOST_RINGMAP_H */

@@ -15,11 +15,14 @@
 /**
  * enum vhost_accessor - how vhost reads and writes virtqueue metadata
  * @VHOST_ACCESSOR_UACCESS: user access for every field, as without this option
+ * @VHOST_ACCESSOR_CHECKED: user access that checks each address instead of
+ *	relying on the check at setup, and so needs no speculation barrier
  * @VHOST_ACCESSOR_RINGMAP: kernel mappings, user access where there is none
  * @VHOST_ACCESSOR_MAX: number of accessors
  */
 enum vhost_accessor {
 	VHOST_ACCESSOR_UACCESS,
+	VHOST_ACCESSOR_CHECKED,
 	VHOST_ACCESSOR_RINGMAP,
 	VHOST_ACCESSOR_MAX,
 };
@@ -32,7 +35,7 @@ enum vhost_accessor {
  * @mapped: accesses through a kernel mapping
  * @fallback: accesses in ringmap mode that found no mapping and went by user
  *	access
- * @user: accesses in uaccess mode
+ * @user: accesses in uaccess or checked mode
  * @fills: pages whose mapping was installed
  * @fill_failed: pages that could not be looked up (not present, not writable,
  *	under invalidation, or of a kind that is never mapped)

@@ -95,7 +95,7 @@ static void expect_mapped(struct __test_metadata *_metadata,
 	}
 }
 
-/* --- every feature of the rings, in both modes --- */
+/* --- every feature of the rings, in each mode --- */
 
 FIXTURE(traffic) {
 	struct vring_dev d;
@@ -114,6 +114,10 @@ TRAFFIC(uaccess, plain);
 TRAFFIC(uaccess, event_idx, .event_idx = true);
 TRAFFIC(uaccess, indirect, .indirect = true);
 TRAFFIC(uaccess, mergeable, .mergeable = true);
+TRAFFIC(checked, plain);
+TRAFFIC(checked, event_idx, .event_idx = true);
+TRAFFIC(checked, indirect, .indirect = true);
+TRAFFIC(checked, mergeable, .mergeable = true);
 TRAFFIC(ringmap, plain);
 TRAFFIC(ringmap, event_idx, .event_idx = true);
 TRAFFIC(ringmap, indirect, .indirect = true);
@@ -301,6 +305,8 @@ static void storm_toggle(struct storm *s)
 	memcpy(&mine, s->d, sizeof(mine));
 	vring_set_accessor(&mine, "uaccess");
 	usleep(500);
+	vring_set_accessor(&mine, "checked");
+	usleep(500);
 	vring_set_accessor(&mine, "ringmap");
 }
 
@@ -464,6 +470,7 @@ FIXTURE_VARIANT(replace) {
 };
 
 FIXTURE_VARIANT_ADD(replace, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(replace, checked) { .accessor = "checked" };
 FIXTURE_VARIANT_ADD(replace, ringmap) { .accessor = "ringmap" };
 
 FIXTURE_SETUP(replace)
@@ -716,6 +723,7 @@ FIXTURE_VARIANT(bad_address) {
 };
 
 FIXTURE_VARIANT_ADD(bad_address, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(bad_address, checked) { .accessor = "checked" };
 FIXTURE_VARIANT_ADD(bad_address, ringmap) { .accessor = "ringmap" };
 
 FIXTURE_SETUP(bad_address)
@@ -885,30 +893,30 @@ TEST_F_TIMEOUT(device, accessor_knobs, PATIENCE)
 	snprintf(path, sizeof(path), "%s/1/accessor", d.debugfs);
 	EXPECT_EQ(8, write_text(path, "uaccess\n"));
 	read_text(path, text, sizeof(text));
-	EXPECT_STREQ("[uaccess] ringmap\n", text);
+	EXPECT_STREQ("[uaccess] checked ringmap\n", text);
 	EXPECT_EQ(7, write_text(path, "ringmap"));
 	read_text(path, text, sizeof(text));
-	EXPECT_STREQ("uaccess [ringmap]\n", text);
+	EXPECT_STREQ("uaccess checked [ringmap]\n", text);
 	EXPECT_EQ(-EINVAL, write_text(path, "ringma"));
 	EXPECT_EQ(-EINVAL, write_text(path, "uaccess ringmap uaccess"));
 	EXPECT_EQ(-EINVAL, write_text(path, "\n"));
 	read_text(path, text, sizeof(text));
-	EXPECT_STREQ("uaccess [ringmap]\n", text);
+	EXPECT_STREQ("uaccess checked [ringmap]\n", text);
 
 	/* The parameter speaks for devices opened later, and only for them. */
 	read_text(PARAM, saved, sizeof(saved));
 	EXPECT_GT(write_text(PARAM, "uaccess"), 0);
 	EXPECT_EQ(-EINVAL, write_text(PARAM, "vmap"));
 	read_text(PARAM, text, sizeof(text));
-	EXPECT_STREQ("[uaccess] ringmap\n", text);
+	EXPECT_STREQ("[uaccess] checked ringmap\n", text);
 	read_text(path, text, sizeof(text));
-	EXPECT_STREQ("uaccess [ringmap]\n", text);
+	EXPECT_STREQ("uaccess checked [ringmap]\n", text);
 	vring_close(&d);
 
 	ASSERT_OK(&d, vring_open(&d, &cfg));
 	snprintf(path, sizeof(path), "%s/0/accessor", d.debugfs);
 	read_text(path, text, sizeof(text));
-	EXPECT_STREQ("[uaccess] ringmap\n", text);
+	EXPECT_STREQ("[uaccess] checked ringmap\n", text);
 	vring_close(&d);
 	write_text(PARAM, strstr(saved, "[ringmap]") ? "ringmap" : "uaccess");
 }
