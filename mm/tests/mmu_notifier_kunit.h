@@ -347,6 +347,7 @@ static struct kunit_suite mn_test_suite = {
 	.exit = mn_test_exit,
 	.test_cases = mn_test_cases,
 };
+
 kunit_test_suite(mn_test_suite);
 
 #endif /* _MM_TESTS_MMU_NOTIFIER_KUNIT_H */
