@@ -238,8 +238,8 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 #define vhost_ringmap_write(...)	false
 #define vhost_ringmap_put(...)		false
 
-#define vhost_meta_get(vq, x, ptr)	__get_user(x, ptr)
-#define vhost_meta_put(vq, x, ptr)	__put_user(x, ptr)
+#define vhost_meta_get(vq, ...)		__get_user(__VA_ARGS__)
+#define vhost_meta_put(vq, ...)		__put_user(__VA_ARGS__)
 #define vhost_meta_copy_to(vq, ...)	__copy_to_user(__VA_ARGS__)
 #define vhost_meta_copy_from(vq, ...)	__copy_from_user(__VA_ARGS__)
 

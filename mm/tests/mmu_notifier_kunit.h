@@ -74,12 +74,14 @@ static struct mn_probe *mn_interval(struct kunit *test, unsigned long start,
 				    unsigned int needs)
 {
 	struct mn_probe *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	int ret;
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	p->ops.invalidate = mn_probe_invalidate;
 	p->ops.needs = needs;
-	KUNIT_ASSERT_EQ(test, 0, mmu_interval_notifier_insert(&p->sub,
-			test->priv, start, PAGE_SIZE, &p->ops));
+	ret = mmu_interval_notifier_insert(&p->sub, test->priv, start,
+					   PAGE_SIZE, &p->ops);
+	KUNIT_ASSERT_EQ(test, 0, ret);
 	return p;
 }
 
