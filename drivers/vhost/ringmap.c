@@ -21,6 +21,10 @@
  *   happen under the fill mutex, which the data path only tries and the
  *   invalidate callback never takes.
  *
+ * Available buffers are read ahead, a batch in one section, for the holder of
+ * the queue's mutex. They are copies, which no invalidation touches; whatever
+ * lets the driver start anew moves the generation and so forgets them.
+ *
  * Entries are addresses in the linear map: they need no vmap(), whatever the
  * pages' physical order, they are dropped one by one, and dropping needs no TLB
  * flush and nothing to free.
@@ -403,6 +407,54 @@ unlock:
 }
 
 /*
+ * Read the available buffers from @idx on, as many as the driver has published
+ * and as are mapped. Caller holds the queue's mutex. The entries were published
+ * before the index, and the caller's barrier stands between: vhost_get_avail_idx().
+ * Return: false if there is none; then the caller reads one by itself.
+ */
+bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	struct vhost_ringmap_ahead *a = &rm->ahead;
+	unsigned int mask = vq->num - 1;
+	u16 n = min_t(u16, vq->avail_idx - idx, VHOST_RINGMAP_AHEAD);
+	u16 i;
+
+	spin_lock(&rm->lock);
+	for (i = 0; i < n; i++) {
+		__virtio16 __user *entry = &vq->avail->ring[(idx + i) & mask];
+		unsigned int head;
+		void *p;
+
+		p = vhost_ringmap_lookup(&rm->region[VHOST_ADDR_AVAIL],
+					 (unsigned long)entry, sizeof(*entry));
+		if (!p)
+			break;
+		vhost_ringmap_move(p, &a->head[i], sizeof(*entry), false);
+		head = vhost16_to_cpu(vq, a->head[i]);
+		if (head > mask) {
+			/* The caller says what is wrong with it. */
+			i++;
+			break;
+		}
+		head = array_index_nospec(head, vq->num);
+		p = vhost_ringmap_lookup(&rm->region[VHOST_ADDR_DESC],
+					 (unsigned long)(vq->desc + head),
+					 sizeof(*vq->desc));
+		if (!p)
+			break;
+		vhost_ringmap_move(p, &a->desc[i], sizeof(*vq->desc), false);
+		rm->stats.mapped += 2;
+	}
+	a->generation = rm->generation;
+	spin_unlock(&rm->lock);
+	a->next = idx;
+	a->pos = 0;
+	a->left = i;
+	return i;
+}
+
+/*
  * Move through the mapping, page by page, if every page is mapped. A scalar that
  * straddles pages would tear and is left to user access.
  */
@@ -473,7 +525,7 @@ void __vhost_ringmap_reset(struct vhost_ringmap *rm)
 	struct vhost_ringmap_region *r;
 
 	spin_lock(&rm->lock);
-	rm->generation++;
+	WRITE_ONCE(rm->generation, rm->generation + 1);
 	rm->stats.resets++;
 	for (r = rm->region; r < rm->region + VHOST_RINGMAP_REGIONS; r++) {
 		WRITE_ONCE(r->len, 0);
@@ -489,7 +541,10 @@ static void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor)
 	int i;
 
 	mutex_lock(&rm->fill_mutex);
+	spin_lock(&rm->lock);
 	WRITE_ONCE(rm->accessor, accessor);
+	WRITE_ONCE(rm->generation, rm->generation + 1);
+	spin_unlock(&rm->lock);
 	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++) {
 		rm->region[i].backoff = 0;
 		rm->region[i].backoff_next = 0;

@@ -24,6 +24,7 @@ void __vhost_ringmap_reset(struct vhost_ringmap *rm);
 bool vhost_ringmap_access_slow(struct vhost_virtqueue *vq,
 			       int type, unsigned long addr, void *buf,
 			       unsigned long size, bool write);
+bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx);
 
 #ifdef CONFIG_VHOST_RINGMAP_WINDOWS
 DECLARE_STATIC_KEY_FALSE(vhost_ringmap_windows);
@@ -188,6 +189,64 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq)
 			    sizeof(__val));				\
 })
 
+/**
+ * vhost_ringmap_head() - take an available buffer that was read ahead
+ * @vq: virtqueue
+ * @head: out: the entry of the avail ring
+ * @idx: its avail index; the driver has published it
+ *
+ * Reads ahead, in one section under the map lock, if nothing is left.
+ *
+ * Context: caller holds the queue's mutex.
+ * Return: false where the caller must read the entry by itself.
+ */
+static __always_inline bool
+vhost_ringmap_head(struct vhost_virtqueue *vq, __virtio16 *head, u16 idx)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	struct vhost_ringmap_ahead *a = &rm->ahead;
+
+	a->taken = -1;
+	if (READ_ONCE(rm->accessor) != VHOST_ACCESSOR_RINGMAP)
+		return false;
+	/* A discard steps back; what comes then is read again. */
+	if ((!a->left || a->next != idx ||
+	     a->generation != READ_ONCE(rm->generation)) &&
+	    !__vhost_ringmap_read_ahead(vq, idx))
+		return false;
+	*head = a->head[a->pos];
+	a->taken = a->pos++;
+	a->next++;
+	a->left--;
+	return true;
+}
+
+/**
+ * vhost_ringmap_desc() - the descriptor of the head that was just taken
+ * @vq: virtqueue
+ * @desc: out: descriptor
+ * @idx: its index
+ *
+ * Context: caller holds the queue's mutex.
+ * Return: false where the caller must read the descriptor by itself: it is not
+ * the first of a chain, or was not read ahead.
+ */
+static __always_inline bool
+vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc, int idx)
+{
+	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
+	int taken = a->taken;
+
+	if (READ_ONCE(vq->ringmap.accessor) != VHOST_ACCESSOR_RINGMAP ||
+	    taken < 0)
+		return false;
+	a->taken = -1;
+	if (vhost16_to_cpu(vq, a->head[taken]) != idx)
+		return false;
+	*desc = a->desc[taken];
+	return true;
+}
+
 static __always_inline bool vhost_meta_checked(struct vhost_virtqueue *vq)
 {
 	return READ_ONCE(vq->ringmap.accessor) == VHOST_ACCESSOR_CHECKED;
@@ -237,6 +296,8 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 #define vhost_ringmap_read(...)		false
 #define vhost_ringmap_write(...)	false
 #define vhost_ringmap_put(...)		false
+#define vhost_ringmap_head(...)		false
+#define vhost_ringmap_desc(...)		false
 
 #define vhost_meta_get(vq, ...)		__get_user(__VA_ARGS__)
 #define vhost_meta_put(vq, ...)		__put_user(__VA_ARGS__)

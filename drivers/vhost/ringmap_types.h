@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/virtio_ring.h>
 
 /**
  * enum vhost_accessor - how vhost reads and writes virtqueue metadata
@@ -94,6 +95,33 @@ struct vhost_ringmap_region {
 	unsigned int backoff_next;
 };
 
+/* Buffers read ahead at once. This bounds how long the map lock is held. */
+#define VHOST_RINGMAP_AHEAD	64
+
+/**
+ * struct vhost_ringmap_ahead - available buffers that were read ahead
+ * @next: avail index of the next one
+ * @left: how many are left
+ * @pos: where in @head and @desc the next one is
+ * @taken: where the head is whose descriptor was not asked for yet, or -1
+ * @generation: that of the ringmap when they were read
+ * @head: entries of the avail ring
+ * @desc: the descriptors they name, for those below the queue size
+ *
+ * The driver made these available and must not change them until they are used.
+ * If it does so all the same, it gets what it would get by changing them just
+ * after they were read. All of it belongs to the holder of the queue's mutex.
+ */
+struct vhost_ringmap_ahead {
+	u16 next;
+	u16 left;
+	u16 pos;
+	s16 taken;
+	unsigned long generation;
+	__virtio16 head[VHOST_RINGMAP_AHEAD];
+	struct vring_desc desc[VHOST_RINGMAP_AHEAD];
+};
+
 /**
  * struct vhost_ringmap - metadata accessor of one virtqueue
  * @lock: the map lock, a leaf spinlock. Every use of a mapping is inside one
@@ -102,12 +130,14 @@ struct vhost_ringmap_region {
  *	takes another lock of vhost's under it; only the dirty marking at fill
  *	takes locks below it, as it does under a page-table lock.
  * @accessor: enum vhost_accessor; written under @fill_mutex
- * @generation: moves, under @lock, with each reset: a fill that began before
- *	it is not installed
+ * @generation: moves, under @lock, with each reset and each change of the
+ *	accessor: a fill that began before it is not installed, and what was
+ *	read ahead is forgotten
  * @fill_mutex: serializes registration, fills and changes of the accessor. The
  *	data path only tries it. Never taken by the invalidate callback.
  * @region: indexed by enum vhost_uaddr_type
  * @stats: counters
+ * @ahead: buffers read ahead
  */
 struct vhost_ringmap {
 	spinlock_t lock;	/* the map lock */
@@ -116,6 +146,7 @@ struct vhost_ringmap {
 	struct mutex fill_mutex; /* slow side */
 	struct vhost_ringmap_region region[VHOST_RINGMAP_REGIONS];
 	struct vhost_ringmap_stats stats;
+	struct vhost_ringmap_ahead ahead;
 };
 
 #endif /* CONFIG_VHOST_RINGMAP */

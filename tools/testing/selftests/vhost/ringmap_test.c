@@ -7,6 +7,7 @@
  * mappings must not differ from.
  */
 #define _GNU_SOURCE
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
@@ -879,6 +880,129 @@ TEST_F_TIMEOUT(device, killed_in_the_middle, PATIENCE)
 	for (i = 0; i < 5000 && !access(dir, F_OK); i++)
 		usleep(1000);
 	EXPECT_NE(0, access(dir, F_OK));
+}
+
+/* --- buffers that vhost has read ahead --- */
+
+#define BATCH	8
+#define BAD	2
+
+FIXTURE(ahead) {
+	struct vring_dev d;
+	uint16_t base, used;
+};
+
+static uint16_t used_idx(struct vring_dev *d)
+{
+	return __atomic_load_n(&d->q[VRING_TX].vring.used->idx, __ATOMIC_ACQUIRE);
+}
+
+static bool wait_used(struct vring_dev *d, uint16_t idx)
+{
+	for (int i = 0; i < 500 && used_idx(d) != idx; i++)
+		usleep(10000);
+	return used_idx(d) == idx;
+}
+
+static struct vring_desc *tx_desc(struct vring_dev *d, uint16_t avail)
+{
+	struct vring *v = &d->q[VRING_TX].vring;
+
+	return &v->desc[v->avail->ring[avail & (v->num - 1)]];
+}
+
+static void kick_tx(struct vring_dev *d)
+{
+	uint64_t one = 1;
+
+	if (write(d->q[VRING_TX].kick, &one, sizeof(one)) < 0)
+		err(1, "kick");
+}
+
+/*
+ * Eight packets are published at once, and the third cannot be sent: vhost reads
+ * all of them, sends two, and gives up.
+ */
+FIXTURE_SETUP(ahead)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev *d = &self->d;
+
+	open_and_start(_metadata, d, &cfg, "ringmap");
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+	ASSERT_OK(d, vring_idle(d));
+	ASSERT_OK(d, vring_stop(d));
+	self->base = d->q[VRING_TX].avail;
+	self->used = used_idx(d);
+	for (int i = 0; i < BATCH; i++)
+		ASSERT_OK(d, vring_send(d));
+	tx_desc(d, self->base + BAD)->flags = VRING_DESC_F_WRITE;
+	/* The kicks of the above are pending: one run of the handler. */
+	ASSERT_OK(d, vring_start(d));
+	ASSERT_TRUE(wait_used(d, self->used + BAD));
+	usleep(100000);
+	ASSERT_TRUE(wait_used(d, self->used + BAD));
+}
+
+FIXTURE_TEARDOWN(ahead)
+{
+	vring_close(&self->d);
+}
+
+static void drain(struct vring_dev *d, uint64_t frames)
+{
+	uint64_t seen = d->res.received + d->res.foreign;
+
+	for (int i = 0; i < 500; i++) {
+		if (vring_reap(d) < 0 ||
+		    d->res.received + d->res.foreign == seen + frames)
+			break;
+		usleep(10000);
+	}
+}
+
+/*
+ * The driver takes back what was not used while the device is stopped, and
+ * makes other packets available in its place.
+ */
+TEST_F_TIMEOUT(ahead, restart, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vhost_vring_state s = { .index = VRING_TX };
+	/* The buffer of the one that was not sent. */
+	char *other = (char *)(uintptr_t)tx_desc(d, self->base + BAD)->addr;
+	uint64_t received = d->res.received, foreign = d->res.foreign;
+
+	ASSERT_OK(d, vring_stop(d));
+	ASSERT_EQ(0, ioctl(d->fd, VHOST_GET_VRING_BASE, &s));
+	EXPECT_EQ((uint16_t)(self->base + BAD + 1), s.num);
+	memset(other, 0, d->hdr_len + 64);
+	memset(other + d->hdr_len, 0xff, 6);
+	for (int i = BAD + 1; i < BATCH; i++)
+		*tx_desc(d, self->base + i) = (struct vring_desc){
+			(uintptr_t)other, d->hdr_len + 64, 0, 0
+		};
+	ASSERT_EQ(0, ioctl(d->fd, VHOST_SET_VRING_BASE, &s));
+	ASSERT_OK(d, vring_start(d));
+	kick_tx(d);
+	ASSERT_TRUE(wait_used(d, self->used + BATCH - 1));
+	drain(d, BATCH - 1);
+	EXPECT_EQ(received + BAD, d->res.received);
+	EXPECT_EQ(foreign + BATCH - 1 - BAD, d->res.foreign);
+}
+
+/* The accessor changes there and back; the packets are still to be sent. */
+TEST_F_TIMEOUT(ahead, toggle, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	uint64_t received = d->res.received;
+
+	ASSERT_OK(d, vring_set_accessor(d, "checked"));
+	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
+	kick_tx(d);
+	ASSERT_TRUE(wait_used(d, self->used + BATCH - 1));
+	drain(d, BATCH - 1);
+	EXPECT_EQ(received + BATCH - 1, d->res.received);
 }
 
 /* --- knobs --- */
