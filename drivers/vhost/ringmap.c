@@ -406,6 +406,18 @@ unlock:
 	return !ret;
 }
 
+/* Kernel address of @size bytes that begin @off bytes after the region's start. */
+static __always_inline void *region_at(const struct vhost_ringmap_region *r,
+				       unsigned long off, unsigned long size)
+{
+	void *kaddr;
+
+	off += r->offset;
+	kaddr = r->kaddr[off >> PAGE_SHIFT];
+	off = offset_in_page(off);
+	return kaddr && off + size <= PAGE_SIZE ? kaddr + off : NULL;
+}
+
 /*
  * Read the available buffers from @idx on, as many as the driver has published
  * and as are mapped. Caller holds the queue's mutex. The entries were published
@@ -415,37 +427,43 @@ unlock:
 bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
+	const struct vhost_ringmap_region *avail = &rm->region[VHOST_ADDR_AVAIL];
+	const struct vhost_ringmap_region *desc = &rm->region[VHOST_ADDR_DESC];
 	struct vhost_ringmap_ahead *a = &rm->ahead;
-	unsigned int mask = vq->num - 1;
+	unsigned int num = vq->num, mask = num - 1;
 	u16 n = min_t(u16, vq->avail_idx - idx, VHOST_RINGMAP_AHEAD);
-	u16 i;
+	u16 i = 0;
 
 	spin_lock(&rm->lock);
-	for (i = 0; i < n; i++) {
-		__virtio16 __user *entry = &vq->avail->ring[(idx + i) & mask];
+	/* What is below @num is in the regions, then: no bounds to check again. */
+	if (avail->addr != (unsigned long)vq->avail ||
+	    avail->len < struct_size(vq->avail, ring, num) ||
+	    desc->addr != (unsigned long)vq->desc ||
+	    desc->len < num * sizeof(*vq->desc))
+		n = 0;
+	for (; i < n; i++) {
 		unsigned int head;
 		void *p;
 
-		p = vhost_ringmap_lookup(&rm->region[VHOST_ADDR_AVAIL],
-					 (unsigned long)entry, sizeof(*entry));
+		p = region_at(avail, struct_size(vq->avail, ring,
+						 (idx + i) & mask),
+			      sizeof(__virtio16));
 		if (!p)
 			break;
-		vhost_ringmap_move(p, &a->head[i], sizeof(*entry), false);
+		vhost_ringmap_move(p, &a->head[i], sizeof(__virtio16), false);
 		head = vhost16_to_cpu(vq, a->head[i]);
-		if (head > mask) {
+		if (head >= num) {
 			/* The caller says what is wrong with it. */
 			i++;
 			break;
 		}
-		head = array_index_nospec(head, vq->num);
-		p = vhost_ringmap_lookup(&rm->region[VHOST_ADDR_DESC],
-					 (unsigned long)(vq->desc + head),
-					 sizeof(*vq->desc));
+		p = region_at(desc, array_index_nospec(head, num) *
+			      sizeof(*vq->desc), sizeof(*vq->desc));
 		if (!p)
 			break;
 		vhost_ringmap_move(p, &a->desc[i], sizeof(*vq->desc), false);
-		rm->stats.mapped += 2;
 	}
+	rm->stats.mapped += 2 * i;
 	a->generation = rm->generation;
 	spin_unlock(&rm->lock);
 	a->next = idx;
