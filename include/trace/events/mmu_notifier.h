@@ -116,7 +116,7 @@ DEFINE_EVENT(mmu_notifier_range, mmu_notifier_range_start,
 	     TP_PROTO(const struct mmu_notifier_range *range),
 	     TP_ARGS(range));
 
-/* It ends, or could not start without blocking. */
+/* It ends. There is no end to a range that could not start without blocking. */
 DEFINE_EVENT(mmu_notifier_range, mmu_notifier_range_end,
 	     TP_PROTO(const struct mmu_notifier_range *range),
 	     TP_ARGS(range));
