@@ -170,6 +170,7 @@ kernel=
 if kernel=$(VARIANT=vm scripts/build.sh | tail -1); then
 	build_tools
 	test_step "every emitter gives a cause" scripts/emitters.sh
+	test_step "documented commands" scripts/doc-test.sh
 	test_step "harness" scripts/harness-test.sh "$kernel"
 	test_step "lint" scripts/lint.sh
 	test_step "selftests" env VARIANT=vm T= scripts/selftests.sh
