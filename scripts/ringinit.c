@@ -129,7 +129,7 @@ static void host_root(void)
 static int scan_dmesg(void)
 {
 	static const char * const bad[] = {
-		"WARNING:", "BUG:", "Oops", "KASAN", "KCSAN", "UBSAN",
+		"WARNING:", "BUG:", "Oops", "KASAN", "UBSAN",
 		"kmemleak:", "INFO: rcu", "INFO: task", "INFO: possible",
 		"INFO: trying", "Kernel panic", "general protection",
 		"Call Trace:", "suspicious RCU", "soft lockup", "refcount_t",
