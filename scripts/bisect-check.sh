@@ -13,9 +13,10 @@ for commit in $(git -C "$tree" rev-list --reverse base..ringmap); do
 	git -C "$wt" checkout -q --detach "$commit"
 	# Of our options those that this commit has.
 	options=$(sed -n 's/^CONFIG_\([A-Z_]*\)=.*/\1/p' configs/ringmap.config)
+	known=$(cd "$wt"; cat mm/Kconfig lib/Kconfig.debug Kconfig.ringmap 2>/dev/null || true)
 	for o in $options; do
-		! (cd "$wt" && cat mm/Kconfig lib/Kconfig.debug Kconfig.ringmap 2>/dev/null) |
-			grep "^config $o\$" >/dev/null || grep "^CONFIG_$o=" configs/ringmap.config
+		! grep -x "config $o" <<< "$known" >/dev/null ||
+			grep "^CONFIG_$o=" configs/ringmap.config
 	done > "$out.fragment"
 	scripts/build.sh config "$wt" "$out" configs/vm.config "$out.fragment"
 	say "building at: $title"
