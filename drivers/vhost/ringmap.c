@@ -406,18 +406,6 @@ unlock:
 	return !ret;
 }
 
-/* Kernel address of @size bytes that begin @off bytes after the region's start. */
-static __always_inline void *region_at(const struct vhost_ringmap_region *r,
-				       unsigned long off, unsigned long size)
-{
-	void *kaddr;
-
-	off += r->offset;
-	kaddr = r->kaddr[off >> PAGE_SHIFT];
-	off = offset_in_page(off);
-	return kaddr && off + size <= PAGE_SIZE ? kaddr + off : NULL;
-}
-
 /*
  * Read the available buffers from @idx on, as many as the driver has published
  * and as are mapped. Caller holds the queue's mutex. The entries were published
@@ -445,9 +433,9 @@ bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx)
 		unsigned int head;
 		void *p;
 
-		p = region_at(avail, struct_size(vq->avail, ring,
-						 (idx + i) & mask),
-			      sizeof(__virtio16));
+		p = vhost_ringmap_at(avail, struct_size(vq->avail, ring,
+							(idx + i) & mask),
+				     sizeof(__virtio16));
 		if (!p)
 			break;
 		vhost_ringmap_move(p, &a->head[i], sizeof(__virtio16), false);
@@ -457,8 +445,8 @@ bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx)
 			i++;
 			break;
 		}
-		p = region_at(desc, array_index_nospec(head, num) *
-			      sizeof(*vq->desc), sizeof(*vq->desc));
+		p = vhost_ringmap_at(desc, array_index_nospec(head, num) *
+				     sizeof(*vq->desc), sizeof(*vq->desc));
 		if (!p)
 			break;
 		vhost_ringmap_move(p, &a->desc[i], sizeof(*vq->desc), false);

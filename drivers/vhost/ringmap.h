@@ -41,27 +41,38 @@ static inline void vhost_ringmap_window_use(void) {}
 #endif
 
 /*
- * Kernel address of [@addr, @addr + @size), or NULL when it is not mapped, not
- * in the region, or straddles pages. Caller holds the map lock. The index is
- * clamped, because leaving user access also leaves its speculation barrier.
+ * Kernel address of @size bytes that begin @off bytes after the region's start, or
+ * NULL when they are not mapped or straddle pages. Caller holds the map lock and
+ * knows that they are in the region, in speculation, too.
+ */
+static __always_inline void *
+vhost_ringmap_at(const struct vhost_ringmap_region *r, unsigned long off,
+		 unsigned long size)
+{
+	void *kaddr;
+
+	off += r->offset;
+	kaddr = r->kaddr[off >> PAGE_SHIFT];
+	off = offset_in_page(off);
+	if (unlikely(!kaddr || off + size > PAGE_SIZE))
+		return NULL;
+	return kaddr + off;
+}
+
+/*
+ * The same of [@addr, @addr + @size), or NULL when it is not in the region. The
+ * offset is clamped, because leaving user access also leaves its speculation
+ * barrier.
  */
 static __always_inline void *
 vhost_ringmap_lookup(const struct vhost_ringmap_region *r, unsigned long addr,
 		     unsigned long size)
 {
 	unsigned long off = addr - r->addr;
-	unsigned long page;
-	void *kaddr;
 
 	if (unlikely(off >= r->len || size > r->len - off))
 		return NULL;
-	off += r->offset;
-	page = array_index_nospec(off >> PAGE_SHIFT, r->npages);
-	off = offset_in_page(off);
-	kaddr = r->kaddr[page];
-	if (unlikely(!kaddr || off + size > PAGE_SIZE))
-		return NULL;
-	return kaddr + off;
+	return vhost_ringmap_at(r, array_index_nospec(off, r->len), size);
 }
 
 /*

@@ -408,6 +408,16 @@ static void *map(size_t len, int flags, int fd)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+/* Of the file, which is made so long; the first page is there. */
+static void *map_file(int fd, size_t len)
+{
+	void *at = ftruncate(fd, len) ? NULL : map(len, MAP_SHARED, fd);
+
+	if (at)
+		memset(at, 1, page);
+	return at;
+}
+
 static void *map_anon(size_t len)
 {
 	void *at = map(len, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -613,11 +623,9 @@ TEST_F(cause, zap)
 TEST_F(cause, unmap_mapping)
 {
 	int fd = memfd_create("mmu_causes", 0);
-	char *at;
+	char *at = map_file(fd, page);
 
-	ASSERT_EQ(ftruncate(fd, page), 0);
-	at = map(page, MAP_SHARED, fd);
-	memset(at, 1, page);
+	ASSERT_NE(at, NULL);
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 			    page), 0);
@@ -628,11 +636,9 @@ TEST_F(cause, unmap_mapping)
 TEST_F(cause, truncate)
 {
 	int fd = memfd_create("mmu_causes", 0);
-	char *at;
+	char *at = map_file(fd, page);
 
-	ASSERT_EQ(ftruncate(fd, page), 0);
-	at = map(page, MAP_SHARED, fd);
-	memset(at, 1, page);
+	ASSERT_NE(at, NULL);
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(ftruncate(fd, 0), 0);
 	ASSERT_EQ(ftruncate(fd, page), 0);
@@ -646,10 +652,8 @@ TEST_F(cause, hugetlb_hole)
 	char *at;
 
 	write_file("/proc/sys/vm/nr_hugepages", "4");
-	ASSERT_EQ(ftruncate(fd, HUGE), 0);
-	at = map(HUGE, MAP_SHARED, fd);
+	at = map_file(fd, HUGE);
 	ASSERT_NE(at, NULL);
-	memset(at, 1, page);
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 			    HUGE), 0);
@@ -942,11 +946,9 @@ TEST_F(cause, mprotect_read)
 TEST_F(cause, mprotect_shared)
 {
 	int fd = memfd_create("mmu_causes", 0);
-	char *at;
+	char *at = map_file(fd, page);
 
-	ASSERT_EQ(ftruncate(fd, page), 0);
-	at = map(page, MAP_SHARED, fd);
-	memset(at, 1, page);
+	ASSERT_NE(at, NULL);
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(mprotect(at, page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	EXPECT_CAUSE("mprotect", "mprotect(+PROT_EXEC), shared", ALL);
@@ -971,10 +973,8 @@ TEST_F(cause, mprotect_hugetlb)
 	char *at;
 
 	write_file("/proc/sys/vm/nr_hugepages", "4");
-	ASSERT_EQ(ftruncate(fd, HUGE), 0);
-	at = map(HUGE, MAP_SHARED, fd);
+	at = map_file(fd, HUGE);
 	ASSERT_NE(at, NULL);
-	memset(at, 1, page);
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(mprotect(at, HUGE, PROT_READ), 0);
 	EXPECT_CAUSE("mprotect", "mprotect(PROT_READ), shared hugetlb", NOTHING);
