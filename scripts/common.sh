@@ -66,6 +66,16 @@ build_tools() {
 		gcc "${cflags[@]}" -o "$bin/ringvm" scripts/ringvm.c >&2
 	[ "$bin/ringinit" -nt scripts/ringinit.c ] ||
 		gcc "${cflags[@]}" -static -o "$bin/ringinit" scripts/ringinit.c >&2
+	[ "$bin/ringcount.so" -nt scripts/ringcount.c ] ||
+		gcc "${cflags[@]}" -fPIC -shared -fvisibility=hidden \
+			-o "$bin/ringcount.so" scripts/ringcount.c >&2
+}
+
+# build what costs are compared with: our options off, in machine code the base
+build_base() {
+	scripts/build.sh config "$tree" "$cache/build/cost" configs/vm.config configs/cost.config
+	say "building the kernel to compare with"
+	logged kernel-cost kmake "$tree" "$cache/build/cost" bzImage || exit 1
 }
 
 # build the selftests of the composed tree; they are in $selftests

@@ -6,9 +6,7 @@
 
 scripts/compose.sh >/dev/null
 kernel=$(VARIANT=vm scripts/build.sh | tail -1)
-scripts/build.sh config "$tree" "$cache/build/cost" configs/vm.config configs/cost.config
-say "building the kernel to compare with"
-logged kernel-cost kmake "$tree" "$cache/build/cost" bzImage || exit 1
+build_base
 build_tools
 build_selftests
 

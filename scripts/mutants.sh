@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# mutants.sh: for each patch in tests/mutants, which removes one guard, build the
+# mutants.sh: for each script in tests/mutants, which removes one guard, build the
 # kernel and show that the test it names fails; and for each row of tests/mutants/lies.
-# T=name does only one of the patches.
+# T=name does only one of them.
 . scripts/common.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
@@ -18,8 +18,7 @@ run() {
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
 }
 
-mutate() {
-	git -C "$tree" apply "$here/$1" || die "$1 does not apply; rebase it"
+build_mutant() {
 	logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "$1 does not build"
 }
 
@@ -44,14 +43,16 @@ verdict() {
 	fi
 }
 
-for m in tests/mutants/*.patch; do
-	test=$(sed -n 's/^Test: //p' "$m")
-	[ -n "$test" ] || continue
-	case ${T:-} in '' | "$(basename "$m" .patch)") ;; *) continue ;; esac
-	mutate "$m"
+for m in tests/mutants/*.sed; do
+	name=$(basename "$m" .sed)
+	case ${T:-} in '' | "$name") ;; *) continue ;; esac
+	test=$(sed -n 's/^# Test: //p' "$m")
+	sed -i -f "$m" "$tree/$(sed -n 's/^# File: //p' "$m")"
+	! git -C "$tree" diff --quiet || die "$m changes nothing; what it removes is elsewhere now"
+	build_mutant "$name"
 	rc=0
 	run ringmap_test "$test" || rc=$?
-	verdict "$(basename "$m" .patch)" "$test" "$(dead "$rc")"
+	verdict "$name" "$test" "$(dead "$rc")"
 	git -C "$tree" checkout -q .
 done
 
@@ -62,7 +63,13 @@ number() {
 		include/linux/mmu_notifier_keeps.h
 }
 lies=tests/mutants/lies
-case ${T:-} in '' | lies) mutate $lies.patch ;; *) lies=/dev/null ;; esac
+case ${T:-} in
+'' | lies)
+	git -C "$tree" apply "$here/$lies.patch" || die "$lies.patch does not apply; rebase it"
+	build_mutant lies
+	;;
+*) lies=/dev/null ;;
+esac
 while read -r cause bits test; do
 	rc=0 lie="mmu_lie=$(number "$cause"),$bits"
 	run mmu_causes "$test" "$lie" MMU_CAUSES_TRUTH_ONLY=1 || rc=$?
@@ -77,7 +84,7 @@ done < <(grep -v '^#' $lies)
 git -C "$tree" checkout -q .
 
 logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "the kernel does not build"
-mapfile -t tests < <(sed -n 's/^Test: //p' tests/mutants/*.patch | sort -u)
+mapfile -t tests < <(sed -n 's/^# Test: //p' tests/mutants/*.sed | sort -u)
 for test in "${tests[@]}"; do
 	run ringmap_test "$test" || die "$test fails with every guard in place"
 done

@@ -44,7 +44,7 @@ struct chan {
 };
 
 static struct config {
-	const char *kernel, *root, *accel, *append, *log, *out, *skips;
+	const char *kernel, *root, *accel, *append, *log, *out, *skips, *plugin;
 	const char *state;
 	char *cmd;
 	int timeout, cpus, docs;
@@ -173,6 +173,9 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	ARG("-append"); ARG(line);
 	if (cfg.icount) {
 		ARG("-icount"); ARG("shift=0,sleep=off");
+	}
+	if (cfg.plugin) {
+		ARG("-plugin"); ARG(cfg.plugin);
 	}
 	if (interactive) {
 		ARG("-serial"); ARG("mon:stdio");
@@ -494,6 +497,7 @@ static const struct argp_option options[] = {
 	{ "out", 'o', "FILE", 0, "the command's stdout, instead of ours", 0 },
 	{ "tap", 'T', "N", 0, "stdout is TAP of N test programs: check it", 0 },
 	{ "skips", 'S', "FILE", 0, "names of tests that may skip", 0 },
+	{ "plugin", 'p', "FILE[,ARGS]", 0, "load a TCG plugin", 0 },
 	{ "interactive", 'i', NULL, 0, "a shell on this terminal", 0 },
 	{ "quiet", 'q', NULL, 0, "no verdict when all is well", 0 },
 	{ 0 }
@@ -537,6 +541,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case 'o': cfg.out = arg; break;
 	case 'T': cfg.docs = number(arg, "--tap", st); break;
 	case 'S': cfg.skips = arg; break;
+	case 'p': cfg.plugin = arg; break;
 	case 'i': cfg.interactive = true; break;
 	case 'q': cfg.quiet = true; break;
 	case ARGP_KEY_ARG:

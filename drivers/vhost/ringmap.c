@@ -21,9 +21,12 @@
  *   happen under the fill mutex, which the data path only tries and the
  *   invalidate callback never takes.
  *
- * Available buffers are read ahead, a batch in one section, for the holder of
- * the queue's mutex. They are copies, which no invalidation touches; whatever
- * lets the driver start anew moves the generation and so forgets them.
+ * A section is entered per batch, not per access: one reads the avail index with
+ * the buffers that it makes available, one writes used elements and the used
+ * index, one asks the driver to kick and looks again. None moves more than
+ * VHOST_RINGMAP_BATCH buffers. What was read ahead are copies, which no
+ * invalidation touches, for the holder of the queue's mutex; whatever lets the
+ * driver start anew forgets them under that mutex.
  *
  * Entries are addresses in the linear map: they need no vmap(), whatever the
  * pages' physical order, they are dropped one by one, and dropping needs no TLB
@@ -34,8 +37,10 @@
 
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/jump_label.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
@@ -56,8 +61,8 @@ static int default_accessor =
 	IS_ENABLED(CONFIG_VHOST_ACCESSOR_CHECKED) ? VHOST_ACCESSOR_CHECKED :
 	VHOST_ACCESSOR_UACCESS;
 
-/* A ring that cannot be mapped costs one attempt in this many misses. */
-#define BACKOFF_MAX	1024U
+/* A ring that cannot be mapped costs one attempt in this many avail indices. */
+#define REST_MAX	256U
 
 static struct dentry *vhost_debugfs;
 
@@ -67,40 +72,54 @@ static struct dentry *vhost_debugfs;
  * Windows for tests: the next write through a mapping, or the next fill, stops
  * once for the given time where a race would have to strike.
  */
-struct static_key_false vhost_ringmap_windows = STATIC_KEY_FALSE_INIT;
-EXPORT_SYMBOL_GPL(vhost_ringmap_windows);
+static DEFINE_STATIC_KEY_FALSE(windows_on);
 
 static struct {
 	atomic_t use_ms;
 	atomic_t fill_ms;
+	atomic_t handler_ms;
 	atomic_t entered;
 } windows;
 
 #define WINDOW_MAX_MS	2000
 
-void __vhost_ringmap_window_use(void)
+/* Between the lookup of a mapping and the stores through it. */
+static inline void window_use(void)
 {
-	int ms = atomic_xchg(&windows.use_ms, 0);
+	int ms;
 
+	if (!static_branch_unlikely(&windows_on))
+		return;
+	ms = atomic_xchg(&windows.use_ms, 0);
 	if (!ms)
 		return;
 	atomic_inc(&windows.entered);
 	mdelay(ms);
 }
-EXPORT_SYMBOL_GPL(__vhost_ringmap_window_use);
 
-/* Between the lookup of a page and the installation of its address. */
-static void window_fill(void)
+static void window_sleep(atomic_t *window)
 {
 	int ms;
 
-	if (!static_branch_unlikely(&vhost_ringmap_windows))
+	if (!static_branch_unlikely(&windows_on))
 		return;
-	ms = atomic_xchg(&windows.fill_ms, 0);
+	ms = atomic_xchg(window, 0);
 	if (!ms)
 		return;
 	atomic_inc(&windows.entered);
 	msleep(ms);
+}
+
+/* Between the lookup of a page and the installation of its address. */
+static void window_fill(void)
+{
+	window_sleep(&windows.fill_ms);
+}
+
+/* Under the queue's mutex, between taking buffers and using them. */
+static void window_handler(void)
+{
+	window_sleep(&windows.handler_ms);
 }
 
 static int window_get(void *data, u64 *val)
@@ -113,7 +132,7 @@ static int window_set(void *data, u64 val)
 {
 	if (val > WINDOW_MAX_MS)
 		return -EINVAL;
-	static_branch_enable(&vhost_ringmap_windows);
+	static_branch_enable(&windows_on);
 	atomic_set((atomic_t *)data, val);
 	return 0;
 }
@@ -126,12 +145,29 @@ static void windows_init(void)
 	debugfs_create_file("use_ms", 0600, dir, &windows.use_ms, &window_fops);
 	debugfs_create_file("fill_ms", 0600, dir, &windows.fill_ms,
 			    &window_fops);
+	debugfs_create_file("handler_ms", 0600, dir, &windows.handler_ms,
+			    &window_fops);
 	debugfs_create_atomic_t("entered", 0400, dir, &windows.entered);
 }
 #else
+static inline void window_use(void) {}
 static inline void window_fill(void) {}
+static inline void window_handler(void) {}
 static inline void windows_init(void) {}
 #endif /* CONFIG_VHOST_RINGMAP_WINDOWS */
+
+/* Caller holds the map lock. */
+static void forget_derived(struct vhost_ringmap *rm)
+{
+	int i;
+
+	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++)
+		rm->region[i].flat = NULL;
+	rm->avail_idx = NULL;
+	rm->used_event = NULL;
+	rm->used_idx = NULL;
+	rm->avail_event = NULL;
+}
 
 static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
 			       const struct mmu_notifier_range *range,
@@ -154,6 +190,7 @@ static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
 		r->kaddr[page] = NULL;
 		rm->stats.dropped++;
 	}
+	forget_derived(rm);
 	rm->stats.invalidations[range->cause]++;
 	spin_unlock(&rm->lock);
 	return true;
@@ -178,6 +215,7 @@ static void region_set_table(struct vhost_ringmap_region *r, void **kaddr,
 
 	spin_lock(&r->rm->lock);
 	r->len = 0;
+	forget_derived(r->rm);
 	r->kaddr = kaddr;
 	r->base = base;
 	r->npages = npages;
@@ -196,6 +234,7 @@ static void region_unregister(struct vhost_ringmap_region *r)
 	/* No hit from here on: nobody will tell us about changes. */
 	spin_lock(&r->rm->lock);
 	r->len = 0;
+	forget_derived(r->rm);
 	spin_unlock(&r->rm->lock);
 	mmu_interval_notifier_remove(&r->sub);
 	region_set_table(r, NULL, 0, 0);
@@ -348,6 +387,7 @@ static int region_fill(struct vhost_ringmap_region *r, unsigned long page_nr,
 		if (write)
 			folio_mark_dirty(page_folio(page));
 		r->kaddr[page_nr] = page_address(page);
+		forget_derived(rm);
 		rm->stats.fills++;
 		ret = 0;
 	} else {
@@ -375,11 +415,6 @@ static bool ringmap_fill(struct vhost_virtqueue *vq, struct vhost_ringmap *rm,
 	if (rm->accessor != VHOST_ACCESSOR_RINGMAP || !vq->dev->mm ||
 	    current->mm != vq->dev->mm)
 		goto unlock;
-	if (r->backoff) {
-		r->backoff--;
-		goto unlock;
-	}
-
 	ret = region_update(vq, r, type);
 	off = addr - r->addr;
 	/* A reset may clear it meanwhile; then nothing is installed. */
@@ -395,11 +430,17 @@ static bool ringmap_fill(struct vhost_virtqueue *vq, struct vhost_ringmap *rm,
 						  type == VHOST_ADDR_USED);
 	}
 	if (ret) {
-		r->backoff = r->backoff_next;
-		r->backoff_next = min(2 * r->backoff_next + 1, BACKOFF_MAX);
+		spin_lock(&rm->lock);
 		rm->stats.fill_failed++;
+		if (r->rest_next) {
+			WRITE_ONCE(rm->mode, VHOST_ACCESSOR_UACCESS);
+			WRITE_ONCE(rm->rest, r->rest_next);
+			rm->stats.rests++;
+		}
+		spin_unlock(&rm->lock);
+		r->rest_next = min(2 * r->rest_next + 1, REST_MAX);
 	} else {
-		r->backoff_next = 0;
+		r->rest_next = 0;
 	}
 unlock:
 	mutex_unlock(&rm->fill_mutex);
@@ -407,66 +448,372 @@ unlock:
 }
 
 /*
- * Read the available buffers from @idx on, as many as the driver has published
- * and as are mapped. Caller holds the queue's mutex. The entries were published
- * before the index, and the caller's barrier stands between: vhost_get_avail_idx().
- * Return: false if there is none; then the caller reads one by itself.
+ * Kernel address of @size bytes that begin @off bytes after the region's start, or
+ * NULL when they are not mapped or straddle pages. Caller holds the map lock and
+ * knows that they are in the region, in speculation, too.
+ */
+static __always_inline void *
+region_at(const struct vhost_ringmap_region *r, unsigned long off,
+	  unsigned long size)
+{
+	void *kaddr;
+
+	if (likely(r->flat))
+		return r->flat + off;
+	off += r->offset;
+	kaddr = r->kaddr[off >> PAGE_SHIFT];
+	off = offset_in_page(off);
+	if (!kaddr || off > PAGE_SIZE - size)
+		return NULL;
+	return kaddr + off;
+}
+
+/*
+ * Kernel address of the __virtio16 @off bytes into a ring, which is a multiple
+ * of its size: it does not straddle pages. Caller holds the map lock.
+ */
+static void *scalar_at(const struct vhost_ringmap_region *r, unsigned long off)
+{
+	if (off + sizeof(__virtio16) > r->len)
+		return NULL;
+	return region_at(r, off, sizeof(__virtio16));
+}
+
+static void *flat_address(const struct vhost_ringmap_region *r)
+{
+	unsigned long i;
+
+	if (!r->len)
+		return NULL;
+	for (i = 0; i < r->npages; i++)
+		if (!r->kaddr[i] || r->kaddr[i] != r->kaddr[0] + i * PAGE_SIZE)
+			return NULL;
+	return r->kaddr[0] + r->offset;
+}
+
+/* What follows from the mapped pages. Caller holds the map lock. */
+static noinline void derive(struct vhost_virtqueue *vq)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	struct vhost_ringmap_region *avail = &rm->region[VHOST_ADDR_AVAIL];
+	struct vhost_ringmap_region *used = &rm->region[VHOST_ADDR_USED];
+	int i;
+
+	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++)
+		rm->region[i].flat = flat_address(&rm->region[i]);
+	rm->avail_idx = scalar_at(avail, offsetof(struct vring_avail, idx));
+	rm->used_event = scalar_at(avail, struct_size(vq->avail, ring, vq->num));
+	rm->used_idx = scalar_at(used, offsetof(struct vring_used, idx));
+	rm->avail_event = scalar_at(used, struct_size(vq->used, ring, vq->num));
+}
+
+/* The flags are right before the index, or in another page. */
+static void *flags_before(const __virtio16 *idx)
+{
+	return offset_in_page(idx) ? (void *)(idx - 1) : NULL;
+}
+
+/*
+ * Kernel address of the avail ring's entry @idx, or NULL. In @end, that of the end
+ * of those which follow it, up to that of the mapped page or of the ring.
+ */
+static const __virtio16 *avail_run(const struct vhost_ringmap_region *avail,
+				   unsigned int num, unsigned int idx,
+				   const __virtio16 **end)
+{
+	unsigned int slot = idx & (num - 1);
+	const __virtio16 *entry;
+
+	entry = region_at(avail, offsetof(struct vring_avail, ring) +
+			  slot * sizeof(*entry), sizeof(*entry));
+	num -= slot;
+	if (unlikely(!avail->flat && entry))
+		num = min(num, (PAGE_SIZE - offset_in_page(entry)) /
+			       sizeof(*entry));
+	*end = entry + num;
+	return entry;
+}
+
+/*
+ * Read @n available buffers from @idx on, as far as they are mapped. Caller holds
+ * the map lock and the queue's mutex. The entries were published before the
+ * index, and a barrier of the caller stands between.
+ */
+static void read_ahead(struct vhost_virtqueue *vq, u16 idx, unsigned int n)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	struct vhost_ringmap_ahead *a = &rm->ahead;
+	const struct vhost_ringmap_region *avail = &rm->region[VHOST_ADDR_AVAIL];
+	const struct vhost_ringmap_region *desc = &rm->region[VHOST_ADDR_DESC];
+	struct vring_desc *to = a->desc, *chain = to;
+	const __virtio16 *entry = NULL, *end = NULL;
+	unsigned int num = vq->num, i;
+
+	a->first = idx;
+	a->count = 0;
+	if (unlikely(!avail->len || !desc->len))
+		return;
+	n = min(n, VHOST_RINGMAP_BATCH);
+	for (i = 0; i < n; i++, entry++, chain = to) {
+		unsigned int next;
+
+		if (unlikely(entry == end)) {
+			entry = avail_run(avail, num, idx + i, &end);
+			if (!entry)
+				break;
+		}
+		a->head[i] = READ_ONCE(*entry);
+		/* If one is out of range, the caller says so. */
+		next = vhost16_to_cpu(vq, a->head[i]);
+		while (next < num) {
+			const void *p = region_at(desc, sizeof(*to) *
+						  array_index_nospec(next, num),
+						  sizeof(*to));
+
+			if (unlikely(!p || to == a->desc + VHOST_RINGMAP_BATCH))
+				goto cut;
+			memcpy(to, p, sizeof(*to));
+			to++;
+			if (!(to[-1].flags & cpu_to_vhost16(vq, VRING_DESC_F_NEXT)))
+				break;
+			next = vhost16_to_cpu(vq, to[-1].next);
+		}
+		a->span[i].at = chain - a->desc;
+		a->span[i].end = to - a->desc;
+	}
+	goto out;
+cut:
+	/* What is left of a chain is for the next time, or for the caller. */
+	if (i) {
+		to = chain;
+	} else if (to != chain) {
+		a->span[i].at = 0;
+		a->span[i++].end = to - chain;
+	}
+out:
+	a->count = i;
+	rm->stats.mapped += i + (to - a->desc);
+}
+
+/*
+ * Read ahead from @idx, which is not past what the driver has published, as of
+ * vhost_get_avail_idx() and its barrier. Caller holds the queue's mutex.
+ * Return: whether there is one; if not, the caller reads it by itself.
  */
 bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
-	const struct vhost_ringmap_region *avail = &rm->region[VHOST_ADDR_AVAIL];
-	const struct vhost_ringmap_region *desc = &rm->region[VHOST_ADDR_DESC];
-	struct vhost_ringmap_ahead *a = &rm->ahead;
-	unsigned int num = vq->num, mask = num - 1;
-	u16 n = min_t(u16, vq->avail_idx - idx, VHOST_RINGMAP_AHEAD);
-	u16 i = 0;
 
 	spin_lock(&rm->lock);
-	/* What is below @num is in the regions, then: no bounds to check again. */
-	if (avail->addr != (unsigned long)vq->avail ||
-	    avail->len < struct_size(vq->avail, ring, num) ||
-	    desc->addr != (unsigned long)vq->desc ||
-	    desc->len < num * sizeof(*vq->desc))
-		n = 0;
-	for (; i < n; i++) {
-		unsigned int head;
-		void *p;
-
-		p = vhost_ringmap_at(avail, struct_size(vq->avail, ring,
-							(idx + i) & mask),
-				     sizeof(__virtio16));
-		if (!p)
-			break;
-		vhost_ringmap_move(p, &a->head[i], sizeof(__virtio16), false);
-		head = vhost16_to_cpu(vq, a->head[i]);
-		if (head >= num) {
-			/* The caller says what is wrong with it. */
-			i++;
-			break;
-		}
-		p = vhost_ringmap_at(desc, array_index_nospec(head, num) *
-				     sizeof(*vq->desc), sizeof(*vq->desc));
-		if (!p)
-			break;
-		vhost_ringmap_move(p, &a->desc[i], sizeof(*vq->desc), false);
-	}
-	rm->stats.mapped += 2 * i;
-	a->generation = rm->generation;
+	rm->stats.sections++;
+	read_ahead(vq, idx, (u16)(vq->avail_idx - idx));
 	spin_unlock(&rm->lock);
-	a->next = idx;
-	a->pos = 0;
-	a->left = i;
-	return i;
+	return rm->ahead.count;
+}
+EXPORT_SYMBOL_GPL(__vhost_ringmap_read_ahead);
+
+/* Read the avail index and what it makes available. */
+static __always_inline __virtio16 read_avail_idx(struct vhost_virtqueue *vq)
+{
+	__virtio16 idx = READ_ONCE(*vq->ringmap.avail_idx);
+	u16 n = vhost16_to_cpu(vq, idx) - vq->last_avail_idx;
+
+	/* Index before entries; pairs with the driver's write barrier. */
+	smp_rmb();
+	if (n && n <= vq->num)
+		read_ahead(vq, vq->last_avail_idx, n);
+	return idx;
+}
+
+bool __vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	bool mapped;
+
+	spin_lock(&rm->lock);
+	if (unlikely(!rm->avail_idx))
+		derive(vq);
+	mapped = rm->avail_idx;
+	if (likely(mapped)) {
+		rm->stats.sections++;
+		rm->stats.mapped++;
+		*idx = read_avail_idx(vq);
+	}
+	spin_unlock(&rm->lock);
+	return mapped;
+}
+EXPORT_SYMBOL_GPL(__vhost_ringmap_avail_idx);
+
+bool __vhost_ringmap_enable_notify(struct vhost_virtqueue *vq)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	bool mapped = false;
+	__virtio16 *ask;
+	u16 val;
+
+	/* What is logged is written by the caller, who must log it. */
+	if (unlikely(vq->log_used))
+		return false;
+	spin_lock(&rm->lock);
+	if (unlikely(!rm->avail_idx || !rm->used_idx))
+		derive(vq);
+	if (unlikely(!rm->avail_idx || !rm->used_idx))
+		goto unlock;
+	if (vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX)) {
+		ask = rm->avail_event;
+		val = vq->avail_idx;
+	} else {
+		ask = flags_before(rm->used_idx);
+		val = vq->used_flags;
+	}
+	if (unlikely(!ask))
+		goto unlock;
+	rm->stats.sections++;
+	rm->stats.mapped += 2;
+	WRITE_ONCE(*ask, cpu_to_vhost16(vq, val));
+	/*
+	 * The request before we look once more; pairs with the barrier between
+	 * the driver's store of the avail index and its look at the request.
+	 */
+	smp_mb();
+	rm->ahead.idx = read_avail_idx(vq);
+	rm->ahead.have_idx = true;
+	mapped = true;
+unlock:
+	spin_unlock(&rm->lock);
+	return mapped;
+}
+EXPORT_SYMBOL_GPL(__vhost_ringmap_enable_notify);
+
+/*
+ * Write @n used elements from used index @idx on. Caller holds the map lock.
+ * Return: false where one is not mapped.
+ */
+static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
+			   const struct vring_used_elem *heads, unsigned int n)
+{
+	const struct vhost_ringmap_region *used =
+		&vq->ringmap.region[VHOST_ADDR_USED];
+	unsigned int slot = idx & (vq->num - 1), run;
+
+	if (unlikely(!used->len))
+		return false;
+	for (; n; n -= run, slot = (slot + run) & (vq->num - 1)) {
+		unsigned long off = sizeof(struct vring_used) +
+				    slot * sizeof(*heads);
+		const struct vring_used_elem *end;
+		struct vring_used_elem *to;
+
+		run = min(n, vq->num - slot);
+		to = region_at(used, off, sizeof(*heads));
+		if (unlikely(!used->flat)) {
+			unsigned long page = (used->offset + off) >> PAGE_SHIFT;
+
+			off = offset_in_page(used->offset + off);
+			if (!used->kaddr[page])
+				return false;
+			if (!to) {
+				/* It straddles pages, between its two words. */
+				if (!used->kaddr[page + 1])
+					return false;
+				to = used->kaddr[page] + off;
+				to->id = heads->id;
+				*(__virtio32 *)used->kaddr[page + 1] = heads->len;
+				run = 1;
+				heads++;
+				continue;
+			}
+			run = min(run, (PAGE_SIZE - off) / sizeof(*heads));
+		}
+		window_use();
+		for (end = heads + run; heads < end; heads++, to++)
+			memcpy(to, heads, sizeof(*heads));
+	}
+	return true;
+}
+
+bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
+			      const struct vring_used_elem *heads,
+			      unsigned int count, bool signal)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	u16 idx = vq->last_used_idx;
+	const __virtio16 *event;
+
+	/* A driver that is too fast: as user access treats it. */
+	if (unlikely(count > vq->num))
+		return false;
+	window_handler();
+	spin_lock(&rm->lock);
+	while (unlikely(count > VHOST_RINGMAP_BATCH)) {
+		if (!write_elements(vq, idx, heads, VHOST_RINGMAP_BATCH))
+			goto fail;
+		heads += VHOST_RINGMAP_BATCH;
+		idx += VHOST_RINGMAP_BATCH;
+		count -= VHOST_RINGMAP_BATCH;
+		rm->stats.sections++;
+		/* Let an invalidation in. */
+		spin_unlock(&rm->lock);
+		spin_lock(&rm->lock);
+	}
+	if (!write_elements(vq, idx, heads, count))
+		goto fail;
+	rm->stats.sections++;
+	if (unlikely(!rm->used_idx))
+		derive(vq);
+	if (unlikely(!rm->used_idx))
+		goto fail;
+	/* Elements before index; pairs with the driver's read barrier. */
+	smp_wmb();
+	WRITE_ONCE(*rm->used_idx, cpu_to_vhost16(vq, idx + count));
+	rm->stats.mapped += 2;
+	if (!signal)
+		goto unlock;
+	event = rm->used_event;
+	if (!vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX))
+		event = rm->avail_idx ? flags_before(rm->avail_idx) : NULL;
+	if (unlikely(!event))
+		goto unlock;
+	/*
+	 * Index before event; pairs with the barrier between the driver's store
+	 * of the event and its look at the index.
+	 */
+	smp_mb();
+	rm->event = READ_ONCE(*event);
+	WRITE_ONCE(rm->event_reader, current);
+unlock:
+	spin_unlock(&rm->lock);
+	return true;
+fail:
+	spin_unlock(&rm->lock);
+	return false;
+}
+EXPORT_SYMBOL_GPL(__vhost_ringmap_add_used);
+
+/*
+ * One fetch or store, under the map lock. A __virtio16 that lies in one page is
+ * naturally aligned and must not tear. Elsewhere the unlock keeps the compiler
+ * from reading guest memory again.
+ */
+static void ringmap_move(void *kaddr, void *buf, unsigned long size,
+			 bool write)
+{
+	if (size == sizeof(u16) && write)
+		WRITE_ONCE(*(u16 *)kaddr, *(u16 *)buf);
+	else if (size == sizeof(u16))
+		*(u16 *)buf = READ_ONCE(*(u16 *)kaddr);
+	else if (write)
+		memcpy(kaddr, buf, size);
+	else
+		memcpy(buf, kaddr, size);
 }
 
 /*
  * Move through the mapping, page by page, if every page is mapped. A scalar that
  * straddles pages would tear and is left to user access.
  */
-static bool ringmap_move(struct vhost_ringmap *rm, int type,
-			 unsigned long addr, void *buf, unsigned long size,
-			 bool write)
+static bool ringmap_try(struct vhost_ringmap *rm, int type, unsigned long addr,
+			void *buf, unsigned long size, bool write)
 {
 	struct vhost_ringmap_region *r = &rm->region[type];
 	unsigned long off, page, n;
@@ -477,7 +824,8 @@ static bool ringmap_move(struct vhost_ringmap *rm, int type,
 	/* A queue may use more elements at once than its ring holds. */
 	if (off >= r->len || size > r->len - off)
 		goto unlock;
-	off += r->offset;
+	/* Leaving user access also leaves its speculation barrier. */
+	off = array_index_nospec(off, r->len) + r->offset;
 	if (size == sizeof(u16) && offset_in_page(off) == PAGE_SIZE - 1)
 		goto unlock;
 	for (page = off >> PAGE_SHIFT; page <= (off + size - 1) >> PAGE_SHIFT;
@@ -485,19 +833,83 @@ static bool ringmap_move(struct vhost_ringmap *rm, int type,
 		if (!r->kaddr[array_index_nospec(page, r->npages)])
 			goto unlock;
 	mapped = true;
+	rm->stats.sections++;
 	rm->stats.mapped++;
-	for (; size; addr += n, off += n, buf += n, size -= n) {
+	if (write)
+		window_use();
+	for (; size; off += n, buf += n, size -= n) {
 		n = min(size, PAGE_SIZE - offset_in_page(off));
-		vhost_ringmap_move(vhost_ringmap_lookup(r, addr, n), buf, n,
-				   write);
+		ringmap_move(r->kaddr[off >> PAGE_SHIFT] + offset_in_page(off),
+			     buf, n, write);
 	}
 unlock:
 	spin_unlock(&rm->lock);
 	return mapped;
 }
 
+/* Caller holds the fill mutex. */
+static void set_mode(struct vhost_ringmap *rm, int mode)
+{
+	spin_lock(&rm->lock);
+	WRITE_ONCE(rm->mode, mode);
+	spin_unlock(&rm->lock);
+}
+
+/* The queue rests, and reads its avail index. */
+void vhost_ringmap_rest(struct vhost_ringmap *rm)
+{
+	unsigned int rest = READ_ONCE(rm->rest);
+
+	/* Whoever changes the accessor also sets it to 0. */
+	if (rest > 1) {
+		WRITE_ONCE(rm->rest, rest - 1);
+		return;
+	}
+	if (!mutex_trylock(&rm->fill_mutex))
+		return;
+	WRITE_ONCE(rm->rest, 0);
+	set_mode(rm, rm->accessor);
+	mutex_unlock(&rm->fill_mutex);
+}
+EXPORT_SYMBOL_GPL(vhost_ringmap_rest);
+
+/*
+ * User access that checks the address each time. The uaccess mode relies on the
+ * check when the ring was set up, and so needs a barrier before each load; here
+ * the address is masked instead. A descriptor is loaded as two words, as
+ * copy_from_user() has that barrier, too.
+ */
+bool vhost_checked_access(struct vhost_virtqueue *vq, int type,
+			  unsigned long addr, void *buf, unsigned long size,
+			  bool write)
+{
+	union {
+		void __user *ptr;
+		u16 __user *scalar;
+		u64 __user *word;
+	} at;
+	u64 *to = buf;
+
+	if (vq->iotlb) {
+		const struct vhost_iotlb_map *map = vq->meta_iotlb[type];
+
+		if (!map)
+			return false;
+		addr += map->addr - map->start;
+	}
+	at.ptr = (void __user *)addr;
+	if (write)
+		return size == sizeof(u16) ?
+		       !put_user(*(u16 *)buf, at.scalar) :
+		       !copy_to_user(at.ptr, buf, size);
+	if (size == sizeof(u16))
+		return !get_user(*(u16 *)buf, at.scalar);
+	return !get_user(to[0], at.word) && !get_user(to[1], at.word + 1);
+}
+EXPORT_SYMBOL_GPL(vhost_checked_access);
+
 /**
- * vhost_ringmap_access_slow() - an access that is not one hit in one page
+ * vhost_ringmap_access() - one access, wherever in a ring it is
  * @vq: virtqueue
  * @type: enum vhost_uaddr_type
  * @addr: user address, or guest IOVA with a device IOTLB
@@ -505,33 +917,40 @@ unlock:
  * @size: bytes
  * @write: direction
  *
+ * In ringmap mode, where there is no mapping it tries to install one, which is how
+ * all of them come to be.
+ *
  * Context: as vhost_ringmap_read().
  * Return: false where the caller must use user access.
  */
-bool vhost_ringmap_access_slow(struct vhost_virtqueue *vq,
-			       int type, unsigned long addr, void *buf,
-			       unsigned long size, bool write)
+bool vhost_ringmap_access(struct vhost_virtqueue *vq, int type,
+			  unsigned long addr, void *buf, unsigned long size,
+			  bool write)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
 
-	if (ringmap_move(rm, type, addr, buf, size, write))
+	if (ringmap_try(rm, type, addr, buf, size, write))
 		return true;
 	if (ringmap_fill(vq, rm, type, addr, size) &&
-	    ringmap_move(rm, type, addr, buf, size, write))
+	    ringmap_try(rm, type, addr, buf, size, write))
 		return true;
 	spin_lock(&rm->lock);
 	rm->stats.fallback++;
 	spin_unlock(&rm->lock);
 	return false;
 }
-EXPORT_SYMBOL_GPL(vhost_ringmap_access_slow);
+EXPORT_SYMBOL_GPL(vhost_ringmap_access);
 
 void __vhost_ringmap_reset(struct vhost_ringmap *rm)
 {
 	struct vhost_ringmap_region *r;
 
 	spin_lock(&rm->lock);
-	WRITE_ONCE(rm->generation, rm->generation + 1);
+	rm->generation++;
+	forget_derived(rm);
+	rm->ahead.count = 0;
+	rm->ahead.left.end = 0;
+	rm->ahead.have_idx = false;
 	rm->stats.resets++;
 	for (r = rm->region; r < rm->region + VHOST_RINGMAP_REGIONS; r++) {
 		WRITE_ONCE(r->len, 0);
@@ -547,14 +966,11 @@ static void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor)
 	int i;
 
 	mutex_lock(&rm->fill_mutex);
-	spin_lock(&rm->lock);
 	WRITE_ONCE(rm->accessor, accessor);
-	WRITE_ONCE(rm->generation, rm->generation + 1);
-	spin_unlock(&rm->lock);
-	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++) {
-		rm->region[i].backoff = 0;
-		rm->region[i].backoff_next = 0;
-	}
+	WRITE_ONCE(rm->rest, 0);
+	set_mode(rm, accessor);
+	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++)
+		rm->region[i].rest_next = 0;
 	if (accessor != VHOST_ACCESSOR_RINGMAP)
 		for (i = 0; i < VHOST_RINGMAP_REGIONS; i++)
 			region_unregister(&rm->region[i]);
@@ -651,9 +1067,10 @@ static int stats_show(struct seq_file *m, void *v)
 
 	seq_printf(m, "mapped %llu\n", s.mapped);
 	seq_printf(m, "fallback %llu\n", s.fallback);
-	seq_printf(m, "user %llu\n", s.user);
+	seq_printf(m, "sections %llu\n", s.sections);
 	seq_printf(m, "fills %llu\n", s.fills);
 	seq_printf(m, "fill_failed %llu\n", s.fill_failed);
+	seq_printf(m, "rests %llu\n", s.rests);
 	seq_printf(m, "fill_raced %llu\n", s.fill_raced);
 	seq_printf(m, "dropped %llu\n", s.dropped);
 	seq_printf(m, "resets %llu\n", s.resets);
@@ -696,6 +1113,7 @@ void vhost_ringmap_dev_init(struct vhost_dev *dev)
 		if (!dev->use_worker)
 			continue;
 		rm->accessor = READ_ONCE(default_accessor);
+		rm->mode = rm->accessor;
 		snprintf(name, sizeof(name), "%d", i);
 		dir = debugfs_create_dir(name, dev->ringmap_dir);
 		debugfs_create_file("accessor", 0600, dir, rm,

@@ -6,11 +6,8 @@
 #define _VHOST_RINGMAP_H
 
 #include <linux/compiler.h>
-#include <linux/jump_label.h>
 #include <linux/moduleparam.h>
-#include <linux/nospec.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
+#include <linux/sched.h>
 
 #include "vhost.h"
 
@@ -21,117 +18,73 @@ extern const struct kernel_param_ops vhost_ringmap_param_ops;
 void vhost_ringmap_dev_init(struct vhost_dev *dev);
 void vhost_ringmap_dev_cleanup(struct vhost_dev *dev);
 void __vhost_ringmap_reset(struct vhost_ringmap *rm);
-bool vhost_ringmap_access_slow(struct vhost_virtqueue *vq,
-			       int type, unsigned long addr, void *buf,
-			       unsigned long size, bool write);
+void vhost_ringmap_rest(struct vhost_ringmap *rm);
+bool vhost_ringmap_access(struct vhost_virtqueue *vq, int type,
+			  unsigned long addr, void *buf, unsigned long size,
+			  bool write);
+bool vhost_checked_access(struct vhost_virtqueue *vq, int type,
+			  unsigned long addr, void *buf, unsigned long size,
+			  bool write);
 bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx);
-
-#ifdef CONFIG_VHOST_RINGMAP_WINDOWS
-DECLARE_STATIC_KEY_FALSE(vhost_ringmap_windows);
-void __vhost_ringmap_window_use(void);
-
-/* Between the lookup of a mapping and the store through it. */
-static inline void vhost_ringmap_window_use(void)
-{
-	if (static_branch_unlikely(&vhost_ringmap_windows))
-		__vhost_ringmap_window_use();
-}
-#else
-static inline void vhost_ringmap_window_use(void) {}
-#endif
+bool __vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx);
+bool __vhost_ringmap_enable_notify(struct vhost_virtqueue *vq);
+bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
+			      const struct vring_used_elem *heads,
+			      unsigned int count, bool signal);
 
 /*
- * Kernel address of @size bytes that begin @off bytes after the region's start, or
- * NULL when they are not mapped or straddle pages. Caller holds the map lock and
- * knows that they are in the region, in speculation, too.
+ * What the data path does now. VHOST_ACCESSOR_UACCESS is 0: that this is all it
+ * tests keeps user access about as cheap as it was.
  */
-static __always_inline void *
-vhost_ringmap_at(const struct vhost_ringmap_region *r, unsigned long off,
-		 unsigned long size)
+static __always_inline int vhost_ringmap_mode(const struct vhost_virtqueue *vq)
 {
-	void *kaddr;
-
-	off += r->offset;
-	kaddr = r->kaddr[off >> PAGE_SHIFT];
-	off = offset_in_page(off);
-	if (unlikely(!kaddr || off + size > PAGE_SIZE))
-		return NULL;
-	return kaddr + off;
+	/* It may change at any time, and whatever was read is good once. */
+	return data_race(vq->ringmap.mode);
 }
 
-/*
- * The same of [@addr, @addr + @size), or NULL when it is not in the region. The
- * offset is clamped, because leaving user access also leaves its speculation
- * barrier.
- */
-static __always_inline void *
-vhost_ringmap_lookup(const struct vhost_ringmap_region *r, unsigned long addr,
-		     unsigned long size)
+static __always_inline bool vhost_ringmap_active(const struct vhost_virtqueue *vq)
 {
-	unsigned long off = addr - r->addr;
-
-	if (unlikely(off >= r->len || size > r->len - off))
-		return NULL;
-	return vhost_ringmap_at(r, array_index_nospec(off, r->len), size);
+	return vhost_ringmap_mode(vq) == VHOST_ACCESSOR_RINGMAP;
 }
 
-/*
- * One fetch or store, under the map lock. A __virtio16 that lies in one page is
- * naturally aligned and must not tear. Elsewhere the unlock keeps the compiler
- * from reading guest memory again.
- */
-static __always_inline void vhost_ringmap_move(void *kaddr, void *buf,
-					       unsigned long size, bool write)
+static __always_inline bool
+vhost_meta_access(struct vhost_virtqueue *vq, int type, unsigned long addr,
+		  void *buf, unsigned long size, bool write)
 {
-	if (size == sizeof(u16) && write)
-		WRITE_ONCE(*(u16 *)kaddr, *(u16 *)buf);
-	else if (size == sizeof(u16))
-		*(u16 *)buf = READ_ONCE(*(u16 *)kaddr);
-	else if (write)
-		memcpy(kaddr, buf, size);
-	else
-		memcpy(buf, kaddr, size);
+	int mode = vhost_ringmap_mode(vq);
+
+	if (likely(!mode))
+		return false;
+	return mode == VHOST_ACCESSOR_CHECKED ?
+	       vhost_checked_access(vq, type, addr, buf, size, write) :
+	       vhost_ringmap_access(vq, type, addr, buf, size, write);
 }
 
 /**
- * vhost_ringmap_read() - read virtqueue metadata through the mapping
+ * vhost_ringmap_read() - read virtqueue metadata by the queue's accessor
  * @vq: virtqueue
  * @type: enum vhost_uaddr_type of the ring that @src points into
  * @dst: kernel buffer
  * @src: user address, or guest IOVA with a device IOTLB
  * @size: bytes; a u16 is read by one load
  *
+ * With the accessor "checked" this is user access that checks the address, and so
+ * needs no speculation barrier.
+ *
  * Context: the worker, or the owner in an ioctl. May sleep. The caller holds
  * the queue's mutex, or there is no device IOTLB.
- * Return: false where the caller must use user access, which faults the page
- * in and so lets the next access be mapped.
+ * Return: false where the caller must use plain user access, which faults the
+ * page in and so lets the next access be mapped; or which says what is wrong.
  */
 static __always_inline bool
 vhost_ringmap_read(struct vhost_virtqueue *vq, int type, void *dst,
 		   const void __user *src, unsigned long size)
 {
-	struct vhost_ringmap *rm = &vq->ringmap;
-	unsigned long addr = (unsigned long)src;
-	void *p;
-
-	if (READ_ONCE(rm->accessor) != VHOST_ACCESSOR_RINGMAP) {
-		rm->stats.user++;
-		return false;
-	}
-	spin_lock(&rm->lock);
-	p = vhost_ringmap_lookup(&rm->region[type], addr, size);
-	if (likely(p)) {
-		vhost_ringmap_move(p, dst, size, false);
-		rm->stats.mapped++;
-	}
-	spin_unlock(&rm->lock);
-	if (likely(p))
-		return true;
-	return vhost_ringmap_access_slow(vq, type, addr, dst, size, false);
+	return vhost_meta_access(vq, type, (unsigned long)src, dst, size, false);
 }
 
 /**
- * vhost_ringmap_write() - write virtqueue metadata through the mapping
+ * vhost_ringmap_write() - write virtqueue metadata by the queue's accessor
  * @vq: virtqueue
  * @type: enum vhost_uaddr_type of the ring that @dst points into
  * @dst: user address, or guest IOVA with a device IOTLB
@@ -148,26 +101,8 @@ static __always_inline bool
 vhost_ringmap_write(struct vhost_virtqueue *vq, int type, void __user *dst,
 		    const void *src, unsigned long size)
 {
-	struct vhost_ringmap *rm = &vq->ringmap;
-	unsigned long addr = (unsigned long)dst;
-	void *p;
-
-	if (READ_ONCE(rm->accessor) != VHOST_ACCESSOR_RINGMAP) {
-		rm->stats.user++;
-		return false;
-	}
-	spin_lock(&rm->lock);
-	p = vhost_ringmap_lookup(&rm->region[type], addr, size);
-	if (likely(p)) {
-		vhost_ringmap_window_use();
-		vhost_ringmap_move(p, (void *)src, size, true);
-		rm->stats.mapped++;
-	}
-	spin_unlock(&rm->lock);
-	if (likely(p))
-		return true;
-	return vhost_ringmap_access_slow(vq, type, addr, (void *)src, size,
-					 true);
+	return vhost_meta_access(vq, type, (unsigned long)dst, (void *)src, size,
+				 true);
 }
 
 /**
@@ -175,7 +110,7 @@ vhost_ringmap_write(struct vhost_virtqueue *vq, int type, void __user *dst,
  * @vq: virtqueue
  *
  * For every place that changes what the mappings were derived from: ring
- * addresses, size, or the device IOTLB.
+ * addresses, size, or the device IOTLB. What was read ahead is forgotten, too.
  *
  * Context: caller holds the queue's mutex, or nobody else uses the queue. Does
  * not sleep.
@@ -184,6 +119,36 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq)
 {
 	__vhost_ringmap_reset(&vq->ringmap);
 }
+
+/**
+ * vhost_ringmap_forget() - forget what was read ahead
+ * @vq: virtqueue
+ *
+ * Context: caller holds the queue's mutex.
+ */
+static inline void vhost_ringmap_forget(struct vhost_virtqueue *vq)
+{
+	vq->ringmap.ahead.count = 0;
+}
+
+/**
+ * vhost_ringmap_get() - read a scalar, as get_user() would
+ * @vq: virtqueue
+ * @x: out: value
+ * @ptr: where in the ring
+ * @type: enum vhost_uaddr_type of the ring
+ *
+ * Context and return: as vhost_ringmap_read().
+ */
+#define vhost_ringmap_get(vq, x, ptr, type)				\
+({									\
+	typeof(x) __val;						\
+	bool __done = vhost_ringmap_read(vq, type, &__val, ptr,		\
+					 sizeof(__val));		\
+	if (__done)							\
+		x = __val;						\
+	__done;								\
+})
 
 /**
  * vhost_ringmap_put() - write a scalar to the used ring, as put_user() would
@@ -201,12 +166,41 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq)
 })
 
 /**
- * vhost_ringmap_head() - take an available buffer that was read ahead
+ * vhost_ringmap_avail_idx() - read the avail index
+ * @vq: virtqueue
+ * @idx: out: avail index
+ *
+ * Reads the buffers that it makes available ahead, in the same section under the
+ * map lock.
+ *
+ * Context: caller holds the queue's mutex.
+ * Return: false where the caller must read it by itself.
+ */
+static __always_inline bool
+vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx)
+{
+	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
+
+	if (vhost_ringmap_active(vq)) {
+		if (!a->have_idx)
+			return __vhost_ringmap_avail_idx(vq, idx);
+		a->have_idx = false;
+		*idx = a->idx;
+		return true;
+	}
+	/* Before an index comes round that looks as if it were read ahead. */
+	a->count = 0;
+	a->have_idx = false;
+	if (unlikely(READ_ONCE(vq->ringmap.rest)))
+		vhost_ringmap_rest(&vq->ringmap);
+	return false;
+}
+
+/**
+ * vhost_ringmap_head() - an available buffer that was read ahead
  * @vq: virtqueue
  * @head: out: the entry of the avail ring
  * @idx: its avail index; the driver has published it
- *
- * Reads ahead, in one section under the map lock, if nothing is left.
  *
  * Context: caller holds the queue's mutex.
  * Return: false where the caller must read the entry by itself.
@@ -214,87 +208,126 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq)
 static __always_inline bool
 vhost_ringmap_head(struct vhost_virtqueue *vq, __virtio16 *head, u16 idx)
 {
-	struct vhost_ringmap *rm = &vq->ringmap;
-	struct vhost_ringmap_ahead *a = &rm->ahead;
+	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
+	u16 i;
 
-	a->taken = -1;
-	if (READ_ONCE(rm->accessor) != VHOST_ACCESSOR_RINGMAP)
+	if (!vhost_ringmap_active(vq)) {
+		a->left.end = 0;
 		return false;
-	/* A discard steps back; what comes then is read again. */
-	if ((!a->left || a->next != idx ||
-	     a->generation != READ_ONCE(rm->generation)) &&
-	    !__vhost_ringmap_read_ahead(vq, idx))
-		return false;
-	*head = a->head[a->pos];
-	a->taken = a->pos++;
-	a->next++;
-	a->left--;
+	}
+	i = idx - a->first;
+	if (unlikely(i >= a->count)) {
+		a->left.end = 0;
+		if (!__vhost_ringmap_read_ahead(vq, idx))
+			return false;
+		i = 0;
+	}
+	*head = a->head[i];
+	a->left = a->span[i];
 	return true;
 }
 
 /**
- * vhost_ringmap_desc() - the descriptor of the head that was just taken
+ * vhost_ringmap_desc() - the next descriptor of the buffer that is being taken
  * @vq: virtqueue
  * @desc: out: descriptor
- * @idx: its index
  *
- * Context: caller holds the queue's mutex.
- * Return: false where the caller must read the descriptor by itself: it is not
- * the first of a chain, or was not read ahead.
+ * Context: caller holds the queue's mutex and called vhost_ringmap_head(); it
+ * asks for the descriptors in the order of their chain.
+ * Return: false where the caller must read the descriptor by itself: it was not
+ * read ahead.
  */
 static __always_inline bool
-vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc, int idx)
+vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc)
 {
 	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
-	int taken = a->taken;
 
-	if (READ_ONCE(vq->ringmap.accessor) != VHOST_ACCESSOR_RINGMAP ||
-	    taken < 0)
+	if (!vhost_ringmap_active(vq) || a->left.at >= a->left.end)
 		return false;
-	a->taken = -1;
-	if (vhost16_to_cpu(vq, a->head[taken]) != idx)
-		return false;
-	*desc = a->desc[taken];
+	*desc = a->desc[a->left.at++];
 	return true;
 }
 
-static __always_inline bool vhost_meta_checked(struct vhost_virtqueue *vq)
-{
-	return READ_ONCE(vq->ringmap.accessor) == VHOST_ACCESSOR_CHECKED;
-}
-
-/*
- * User access by the accessor of the queue. Addresses were checked when the ring
- * was set up, which is all that uaccess relies on: so it needs a barrier before
- * each load. The checked accesses mask the address instead. A descriptor is
- * loaded as two words, as copy_from_user() has a barrier, too.
+/**
+ * vhost_ringmap_add_used() - write used elements, then the used index
+ * @vq: virtqueue
+ * @heads: used elements
+ * @count: how many
+ *
+ * Context: caller holds the queue's mutex.
+ * Return: whether they are published; vhost_ringmap_published() then says so
+ * until the next call.
  */
-#define vhost_meta_get(vq, x, ptr)					\
-	(vhost_meta_checked(vq) ? get_user(x, ptr) : __get_user(x, ptr))
-
-#define vhost_meta_put(vq, x, ptr)					\
-	(vhost_meta_checked(vq) ? put_user(x, ptr) : __put_user(x, ptr))
-
-static __always_inline unsigned long
-vhost_meta_copy_to(struct vhost_virtqueue *vq, void __user *to,
-		   const void *from, unsigned long size)
+static __always_inline bool
+vhost_ringmap_add_used(struct vhost_virtqueue *vq,
+		       const struct vring_used_elem *heads, unsigned int count)
 {
-	return vhost_meta_checked(vq) ? copy_to_user(to, from, size) :
-					__copy_to_user(to, from, size);
+	struct vhost_ringmap *rm = &vq->ringmap;
+	bool signal = rm->signal_follows;
+
+	rm->signal_follows = false;
+	rm->published = false;
+	if (vhost_ringmap_active(vq))
+		rm->published = __vhost_ringmap_add_used(vq, heads, count,
+							 signal);
+	return rm->published;
 }
 
-static __always_inline unsigned long
-vhost_meta_copy_from(struct vhost_virtqueue *vq, void *to,
-		     const void __user *from, unsigned long size)
+static __always_inline bool vhost_ringmap_published(struct vhost_virtqueue *vq)
 {
-	const u64 __user *p = from;
-	u64 *word = to;
+	return vq->ringmap.published;
+}
 
-	if (!vhost_meta_checked(vq))
-		return __copy_from_user(to, from, size);
-	if (size != 2 * sizeof(u64))
-		return copy_from_user(to, from, size);
-	return get_user(word[0], p) || get_user(word[1], p + 1) ? size : 0;
+/**
+ * vhost_ringmap_signal_follows() - the next vhost_add_used_n() will be signalled
+ * @vq: virtqueue
+ *
+ * It then reads, in the same section, what the driver wants to be told of.
+ *
+ * Context: caller holds the queue's mutex, and calls vhost_add_used_n() and
+ * vhost_signal().
+ */
+static inline void vhost_ringmap_signal_follows(struct vhost_virtqueue *vq)
+{
+	vq->ringmap.signal_follows = vq->call_ctx.ctx;
+}
+
+/**
+ * vhost_ringmap_take_event() - what the driver wants to be told of
+ * @vq: virtqueue
+ * @event: out: used_event, or the avail flags where that was not negotiated
+ *
+ * Context: vhost_signal(), which need not hold the queue's mutex: it only takes
+ * what the same task read.
+ * Return: whether it was read after the used index was published, with a full
+ * barrier between the two.
+ */
+static __always_inline bool
+vhost_ringmap_take_event(struct vhost_virtqueue *vq, __virtio16 *event)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+
+	if (likely(READ_ONCE(rm->event_reader) != current))
+		return false;
+	WRITE_ONCE(rm->event_reader, NULL);
+	*event = rm->event;
+	return true;
+}
+
+/**
+ * vhost_ringmap_enable_notify() - ask the driver to kick, look for buffers again
+ * @vq: virtqueue
+ *
+ * Both in one section, with a full barrier between them.
+ *
+ * Context: caller holds the queue's mutex, and calls vhost_ringmap_avail_idx()
+ * next to take the index that was read.
+ * Return: false where the caller must do so by itself.
+ */
+static __always_inline bool
+vhost_ringmap_enable_notify(struct vhost_virtqueue *vq)
+{
+	return vhost_ringmap_active(vq) && __vhost_ringmap_enable_notify(vq);
 }
 
 #else /* !CONFIG_VHOST_RINGMAP */
@@ -306,14 +339,17 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 /* Not inline functions: even unused, their arguments change the code. */
 #define vhost_ringmap_read(...)		false
 #define vhost_ringmap_write(...)	false
+#define vhost_ringmap_get(...)		false
 #define vhost_ringmap_put(...)		false
+#define vhost_ringmap_forget(...)	((void)0)
+#define vhost_ringmap_avail_idx(...)	false
 #define vhost_ringmap_head(...)		false
 #define vhost_ringmap_desc(...)		false
-
-#define vhost_meta_get(vq, ...)		__get_user(__VA_ARGS__)
-#define vhost_meta_put(vq, ...)		__put_user(__VA_ARGS__)
-#define vhost_meta_copy_to(vq, ...)	__copy_to_user(__VA_ARGS__)
-#define vhost_meta_copy_from(vq, ...)	__copy_from_user(__VA_ARGS__)
+#define vhost_ringmap_add_used(...)	false
+#define vhost_ringmap_published(...)	false
+#define vhost_ringmap_signal_follows(...)	((void)0)
+#define vhost_ringmap_take_event(...)	false
+#define vhost_ringmap_enable_notify(...)	false
 
 #endif /* CONFIG_VHOST_RINGMAP */
 #endif /* _VHOST_RINGMAP_H */

@@ -36,10 +36,11 @@ enum vhost_accessor {
  * @mapped: accesses through a kernel mapping
  * @fallback: accesses in ringmap mode that found no mapping and went by user
  *	access
- * @user: accesses in uaccess or checked mode
+ * @sections: sections under the map lock that the data path entered
  * @fills: pages whose mapping was installed
  * @fill_failed: pages that could not be looked up (not present, not writable,
  *	under invalidation, or of a kind that is never mapped)
+ * @rests: times the queue went over to user access for a while, because of that
  * @fill_raced: pages looked up, then invalidated before they were installed
  * @dropped: page mappings dropped by invalidations
  * @resets: times all mappings were dropped for a change of address, size,
@@ -47,16 +48,15 @@ enum vhost_accessor {
  * @invalidations: notifier callbacks that overlapped a region, by enum
  *	mmu_notifier_cause. Where the region's needs were kept there is none.
  *
- * @user is only written by the queue's user, and is approximate where a
- * device signals outside the queue's mutex; the rest is protected by the map
- * lock.
+ * Protected by the map lock.
  */
 struct vhost_ringmap_stats {
 	u64 mapped;
 	u64 fallback;
-	u64 user;
+	u64 sections;
 	u64 fills;
 	u64 fill_failed;
+	u64 rests;
 	u64 fill_raced;
 	u64 dropped;
 	u64 resets;
@@ -70,13 +70,16 @@ struct vhost_ringmap_stats {
  *	only changed under the fill mutex
  * @addr: what the data path calls the first byte: a user address, or a guest
  *	IOVA with a device IOTLB
- * @len: bytes that may be looked up; 0 when there is no region
+ * @len: bytes that may be looked up: the ring's, maybe without its event index;
+ *	0 when there is no region or it is not known to be that of the ring
  * @offset: offset of the first byte in its page
  * @npages: pages that the region touches, counting @offset
  * @base: user address of the first page, page aligned
  * @kaddr: for each page its address in the linear map, or NULL
- * @backoff: misses to let pass before the next attempt to fill
- * @backoff_next: what @backoff becomes if that attempt fails too
+ * @flat: address of the first byte if all pages are mapped and follow each other
+ *	in the linear map, as those of a huge page do. Derived from @kaddr, and
+ *	NULL until it is looked for, and from each change of @kaddr on
+ * @rest_next: what the queue's @rest becomes if the next fill fails, too
  *
  * @addr to @kaddr change under the map lock and the fill mutex, and are read
  * under either; but a reset, which holds only the map lock, clears @len and
@@ -91,35 +94,50 @@ struct vhost_ringmap_region {
 	unsigned long npages;
 	unsigned long base;
 	void **kaddr;
-	unsigned int backoff;
-	unsigned int backoff_next;
+	void *flat;
+	unsigned int rest_next;
 };
 
-/* Buffers read ahead at once. This bounds how long the map lock is held. */
-#define VHOST_RINGMAP_AHEAD	64
+/*
+ * Buffers or descriptors that are read ahead, and used elements that are written,
+ * in one section. This bounds how long the map lock is held.
+ */
+#define VHOST_RINGMAP_BATCH	64
+
+/**
+ * struct vhost_ringmap_span - descriptors of one buffer, in @desc of the below
+ * @at: the first, or the next to be taken
+ * @end: after the last
+ */
+struct vhost_ringmap_span {
+	u16 at;
+	u16 end;
+};
 
 /**
  * struct vhost_ringmap_ahead - available buffers that were read ahead
- * @next: avail index of the next one
- * @left: how many are left
- * @pos: where in @head and @desc the next one is
- * @taken: where the head is whose descriptor was not asked for yet, or -1
- * @generation: that of the ringmap when they were read
+ * @first: avail index of the first one
+ * @idx: avail index
+ * @count: how many buffers there are
+ * @have_idx: whether @idx was read and not asked for yet
+ * @left: what is left of the descriptors of the buffer that is being taken
  * @head: entries of the avail ring
- * @desc: the descriptors they name, for those below the queue size
+ * @span: the buffers' descriptors
+ * @desc: descriptors, chain after chain
  *
  * The driver made these available and must not change them until they are used.
  * If it does so all the same, it gets what it would get by changing them just
  * after they were read. All of it belongs to the holder of the queue's mutex.
  */
 struct vhost_ringmap_ahead {
-	u16 next;
-	u16 left;
-	u16 pos;
-	s16 taken;
-	unsigned long generation;
-	__virtio16 head[VHOST_RINGMAP_AHEAD];
-	struct vring_desc desc[VHOST_RINGMAP_AHEAD];
+	u16 first;
+	__virtio16 idx;
+	u16 count;
+	bool have_idx;
+	struct vhost_ringmap_span left;
+	__virtio16 head[VHOST_RINGMAP_BATCH];
+	struct vhost_ringmap_span span[VHOST_RINGMAP_BATCH];
+	struct vring_desc desc[VHOST_RINGMAP_BATCH];
 };
 
 /**
@@ -130,23 +148,49 @@ struct vhost_ringmap_ahead {
  *	takes another lock of vhost's under it; only the dirty marking at fill
  *	takes locks below it, as it does under a page-table lock.
  * @accessor: enum vhost_accessor; written under @fill_mutex
- * @generation: moves, under @lock, with each reset and each change of the
- *	accessor: a fill that began before it is not installed, and what was
- *	read ahead is forgotten
+ * @mode: what the data path does: @accessor, or user access for as long as
+ *	@rest says. Written under @lock and @fill_mutex
+ * @rest: reads of the avail index to let pass by user access before the next
+ *	attempt, because fills failed. Set under @fill_mutex, counted down by the
+ *	holder of the queue's mutex
+ * @generation: moves, under @lock, with each reset: a region that was located
+ *	before it is not used
  * @fill_mutex: serializes registration, fills and changes of the accessor. The
  *	data path only tries it. Never taken by the invalidate callback.
  * @region: indexed by enum vhost_uaddr_type
+ * @avail_idx: where the scalars of the rings are, derived from @region as
+ *	its @flat is
+ * @used_event: and where the avail ring's used_event is
+ * @used_idx: and the used index
+ * @avail_event: and the used ring's avail_event
  * @stats: counters
  * @ahead: buffers read ahead
+ * @published: what the last vhost_ringmap_add_used() returned
+ * @signal_follows: whether the next one is to read @event
+ * @event: what the driver wants to be told of
+ * @event_reader: the task that read @event and did not look at it yet
+ *
+ * The last four belong to the holder of the queue's mutex; @event_reader is
+ * compared by others, with themselves.
  */
 struct vhost_ringmap {
 	spinlock_t lock;	/* the map lock */
 	int accessor;
+	int mode;
+	unsigned int rest;
 	unsigned long generation;
 	struct mutex fill_mutex; /* slow side */
 	struct vhost_ringmap_region region[VHOST_RINGMAP_REGIONS];
+	const __virtio16 *avail_idx;
+	const __virtio16 *used_event;
+	__virtio16 *used_idx;
+	__virtio16 *avail_event;
 	struct vhost_ringmap_stats stats;
 	struct vhost_ringmap_ahead ahead;
+	bool published;
+	bool signal_follows;
+	__virtio16 event;
+	struct task_struct *event_reader;
 };
 
 #endif /* CONFIG_VHOST_RINGMAP */

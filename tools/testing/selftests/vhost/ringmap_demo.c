@@ -37,7 +37,7 @@ static const char * const phase_keys[PHASES] = {
 };
 
 static const char * const stat_names[] = {
-	"mapped", "fallback", "user", "fills", "dropped",
+	"mapped", "fallback", "sections", "fills", "dropped",
 };
 
 #define STATS (sizeof(stat_names) / sizeof(stat_names[0]))
@@ -207,7 +207,7 @@ static void table(void)
 	static const char * const shown[] = {
 		"packets", "lost", "packets/s min", "packets/s median",
 		"packets/s max", "accesses mapped", "accesses fallen back",
-		"accesses by user access", "fills", "mappings dropped",
+		"sections under the map lock", "fills", "mappings dropped",
 		"changes made",
 	};
 

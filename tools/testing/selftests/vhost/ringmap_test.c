@@ -448,7 +448,8 @@ TEST_F_TIMEOUT(storm, loses_nothing, PATIENCE)
 		EXPECT_GT(vring_stat_sum(&self->d, variant->event), 0);
 		EXPECT_GT(vring_stat_sum(&self->d, "dropped"), 0);
 	} else if (!variant->kept) {
-		EXPECT_GT(vring_stat_sum(&self->d, "user"), 0);
+		/* Each change of the accessor made it forget. */
+		EXPECT_GT(vring_stat_sum(&self->d, "fills"), 100);
 	}
 	if (variant->kept) {
 		EXPECT_GE(trace_count(variant->kept, "kept"), 20);
@@ -805,6 +806,8 @@ TEST_F_TIMEOUT(bad_address, more_than_the_ring, PATIENCE)
 	uint64_t one = 1;
 
 	cfg.num[VRING_TX] = 16;
+	/* The used ring of 16 ends where its page does. */
+	cfg.offset[VRING_USED] = 4096 - 136;
 	open_and_start(_metadata, &d, &cfg, variant->accessor);
 	ASSERT_OK(&d, vring_run(&d, 100, NULL));
 	v = &d.q[VRING_TX].vring;

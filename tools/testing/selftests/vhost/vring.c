@@ -144,10 +144,10 @@ static void reset_queues(struct vring_dev *d)
 
 static int set_frame_loop(struct vring_dev *d)
 {
-	/* Every frame goes back where it came from. */
+	/* Every frame goes back where it came from, or nowhere. */
 	struct bpf_insn prog[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0,
-		  .imm = XDP_TX },
+		  .imm = d->cfg.sink ? XDP_DROP : XDP_TX },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	union bpf_attr attr = {
@@ -512,6 +512,10 @@ static int reap_tx(struct vring_dev *d)
 		q->free[q->nfree++] = id;
 		if (q->next[id] != id)
 			q->free[q->nfree++] = q->next[id];
+		if (d->cfg.sink) {
+			d->res.received++;
+			d->expect_seq++;
+		}
 	}
 	return 0;
 }

@@ -51,6 +51,8 @@ enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
  *	for anonymous memory
  * @min_frame: smallest frame to send, bytes
  * @max_frame: largest frame to send, bytes
+ * @sink: the TAP drops every frame, and a packet counts as received when TX has
+ *	used its buffer
  * @window: packets under way at most; 0 for as many as fit
  * @stall_ms: without progress for so long, a run has failed
  */
@@ -59,6 +61,7 @@ struct vring_config {
 	bool event_idx;
 	bool indirect;
 	bool mergeable;
+	bool sink;
 	unsigned int offset[VRING_PARTS];
 	void *memory;
 	unsigned int min_frame;

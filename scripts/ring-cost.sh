@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# ring-cost.sh: what the kernel executes for a packet through vhost-net, counted by a
+# QEMU plugin: by each accessor on our kernel, and on one with our options off (in
+# machine code the base; see off-proof.sh). One processor, its locks kept.
+. scripts/common.sh
+
+scripts/compose.sh >/dev/null
+kernel=$(VARIANT=vm scripts/build.sh | tail -1)
+build_base
+build_tools
+build_selftests
+reserved=0x40000000
+
+# count NAME IMAGE BUILD MODE...
+count() {
+	local name=$1 image=$2 build=$3
+	shift 3
+	say "counting on $name"
+	ringvm --kernel "$image" --accel icount --cpus 1 --memory 2G --timeout 600 --quiet \
+		--append "noreplace-smp memmap=16M\$$reserved" \
+		--plugin "$bin/ringcount.so,map=$build/System.map,out=$logs/ring-cost-$name.count" \
+		--log "$logs/ring-cost-$name.console" --out "$logs/ring-cost-$name" -- \
+		"RINGMAP_RESERVED=$reserved $selftests/ringmap_cost $*" ||
+		die "counting on $name failed"
+}
+count off "$(image cost)" "$cache/build/cost" base
+count ours "$kernel" "$cache/build/vm" uaccess checked ringmap unmappable
+
+# The functions through which vhost reads and writes virtqueue metadata.
+metadata=$logs/ring-cost.metadata
+nm "$cache/build/vm/drivers/vhost/vhost.o" "$cache/build/vm/drivers/vhost/ringmap.o" |
+	awk 'tolower($2) == "t" { print $3 }' > "$metadata"
+grep -oE '__[gp][eu]t_user_[a-z0-9_]+$' "$cache/build/vm/System.map" | sort -u >> "$metadata"
+
+awk '
+	FILENAME ~ /metadata$/ { meta[$1]; next }
+	# "both" is two packets for vhost: one sent, one received.
+	FILENAME !~ /count$/ {
+		k = $2 " " $4; key[FILENAME, $1] = k " " $3
+		packets[k, $3] = $5 * ($2 == "both" ? 2 : 1)
+		sections[k " " $3] = $6 / packets[k, $3]
+		if (!(k in seen)) { seen[k]; order[++n] = k }
+		next
+	}
+	{
+		k = key[substr(FILENAME, 1, length(FILENAME) - 6), $1]; split(k, f, " ")
+		p = packets[f[1] " " f[2], f[3]]
+		insn[k] += $3 / p; stac[k] += $4 / p; lfence[k] += $5 / p; locked[k] += $6 / p
+		if ($2 in meta) { mstac[k] += $4; mlfence[k] += $5 }
+	}
+	function limit(what, value, most) {
+		printf "%-66s %8.3f  %s\n", what, value, value <= most ? "ok" : "MORE THAN " most
+		bad += value > most
+	}
+	END {
+		split("base uaccess checked ringmap unmappable", mode)
+		printf "%-5s %4s  %-10s %12s %7s %7s %7s %8s  %s\n", "queue", "way", "accessor",
+			"instructions", "STAC", "LFENCE", "locked", "sections", "metadata: STAC LFENCE"
+		for (i = 1; i <= n; i++) {
+			split(order[i], f, " ")
+			for (m = 1; m <= 5; m++) {
+				k = order[i] " " mode[m]; p = packets[order[i], mode[m]]
+				printf "%-5s %4d  %-10s %12.1f %7.2f %7.2f %7.2f %8.3f  %12.2f %6.2f\n", f[1], f[2],
+					mode[m], insn[k], stac[k], lfence[k], locked[k], sections[k],
+					mstac[k] / p, mlfence[k] / p
+			}
+		}
+		print ""
+		for (i = 1; i <= n; i++) {
+			k = order[i] " "; split(order[i], f, " ")
+			what = f[1] ", " f[2] " under way: "
+			limit(what "STAC and LFENCE of metadata, ringmap", mstac[k "ringmap"] + mlfence[k "ringmap"], 0)
+			if (f[2] == 64) {
+				limit(what "sections under the map lock, each a locked instruction", sections[k "ringmap"], 0.1)
+				limit(what "instructions, ringmap against uaccess", insn[k "ringmap"] / insn[k "uaccess"], 1)
+			}
+			# There and back, how often the two tasks wake each other differs more.
+			if (f[2] == 64 && f[1] == "tx") {
+				limit(what "instructions, uaccess against base", insn[k "uaccess"] / insn[k "base"], 1.02)
+				limit(what "instructions, unmappable against base", insn[k "unmappable"] / insn[k "base"], 1.02)
+			}
+			if (f[2] == 1 && f[1] == "both")
+				limit(what "sections under the map lock", sections[k "ringmap"], 3)
+		}
+		exit bad > 0
+	}' "$metadata" "$logs/ring-cost-off" "$logs/ring-cost-ours" \
+		"$logs/ring-cost-off.count" "$logs/ring-cost-ours.count"
