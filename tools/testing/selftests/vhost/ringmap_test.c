@@ -104,7 +104,8 @@ FIXTURE(traffic) {
 
 FIXTURE_VARIANT(traffic) {
 	const char *accessor;
-	bool event_idx, indirect, mergeable;
+	bool event_idx, indirect, mergeable, iotlb, log;
+	unsigned int busyloop_us;
 };
 
 #define TRAFFIC(mode, name, ...)					\
@@ -115,16 +116,25 @@ TRAFFIC(uaccess, plain);
 TRAFFIC(uaccess, event_idx, .event_idx = true);
 TRAFFIC(uaccess, indirect, .indirect = true);
 TRAFFIC(uaccess, mergeable, .mergeable = true);
+TRAFFIC(uaccess, iotlb, .event_idx = true, .iotlb = true);
+TRAFFIC(uaccess, log, .event_idx = true, .log = true);
+TRAFFIC(uaccess, busy_poll, .event_idx = true, .busyloop_us = 50);
 TRAFFIC(checked, plain);
 TRAFFIC(checked, event_idx, .event_idx = true);
 TRAFFIC(checked, indirect, .indirect = true);
 TRAFFIC(checked, mergeable, .mergeable = true);
+TRAFFIC(checked, iotlb, .event_idx = true, .iotlb = true);
+TRAFFIC(checked, log, .event_idx = true, .log = true);
+TRAFFIC(checked, busy_poll, .event_idx = true, .busyloop_us = 50);
 TRAFFIC(ringmap, plain);
 TRAFFIC(ringmap, event_idx, .event_idx = true);
 TRAFFIC(ringmap, indirect, .indirect = true);
 TRAFFIC(ringmap, mergeable, .mergeable = true);
+TRAFFIC(ringmap, iotlb, .event_idx = true, .iotlb = true);
+TRAFFIC(ringmap, log, .event_idx = true, .log = true);
+TRAFFIC(ringmap, busy_poll, .event_idx = true, .busyloop_us = 50);
 TRAFFIC(ringmap, all, .event_idx = true, .indirect = true,
-	.mergeable = true);
+	.mergeable = true, .iotlb = true, .log = true, .busyloop_us = 50);
 
 FIXTURE_SETUP(traffic)
 {
@@ -133,6 +143,9 @@ FIXTURE_SETUP(traffic)
 	cfg.event_idx = variant->event_idx;
 	cfg.indirect = variant->indirect;
 	cfg.mergeable = variant->mergeable;
+	cfg.iotlb = variant->iotlb;
+	cfg.log = variant->log;
+	cfg.busyloop_us = variant->busyloop_us;
 	cfg.max_frame = 1000;
 	open_and_start(_metadata, &self->d, &cfg, variant->accessor);
 }
@@ -930,6 +943,7 @@ FIXTURE_SETUP(ahead)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
 	struct vring_dev *d = &self->d;
+	int kick;
 
 	open_and_start(_metadata, d, &cfg, "ringmap");
 	ASSERT_OK(d, vring_run(d, 1000, NULL));
@@ -937,10 +951,14 @@ FIXTURE_SETUP(ahead)
 	ASSERT_OK(d, vring_stop(d));
 	self->base = d->q[VRING_TX].avail;
 	self->used = used_idx(d);
+	/* No kick: the handler might get to it only after the start. */
+	kick = d->q[VRING_TX].kick;
+	d->q[VRING_TX].kick = -1;
 	for (int i = 0; i < BATCH; i++)
 		ASSERT_OK(d, vring_send(d));
+	d->q[VRING_TX].kick = kick;
 	tx_desc(d, self->base + BAD)->flags = VRING_DESC_F_WRITE;
-	/* The kicks of the above are pending: one run of the handler. */
+	/* That the TAP can be written runs the handler, once. */
 	ASSERT_OK(d, vring_start(d));
 	ASSERT_TRUE(wait_used(d, self->used + BAD));
 	usleep(100000);
@@ -1006,6 +1024,270 @@ TEST_F_TIMEOUT(ahead, toggle, PATIENCE)
 	ASSERT_TRUE(wait_used(d, self->used + BATCH - 1));
 	drain(d, BATCH - 1);
 	EXPECT_EQ(received + BATCH - 1, d->res.received);
+}
+
+/*
+ * The queue is left with buffers read ahead, and consumes a whole round of the
+ * index by user access. What then looks as if it were read ahead is not.
+ */
+TEST_F_TIMEOUT(ahead, wrap, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	uint16_t first = self->base;
+	uint64_t errors;
+
+	ASSERT_OK(d, vring_set_accessor(d, "uaccess"));
+	kick_tx(d);
+	ASSERT_TRUE(wait_used(d, self->used + BATCH - 1));
+	drain(d, BATCH - 1);
+	/* The packet that could not be sent is not coming, as vhost has said. */
+	d->expect_seq = d->next_seq;
+	ASSERT_EQ(8, read(d->q[VRING_TX].err, &errors, sizeof(errors)));
+	ASSERT_OK(d, vring_run(d, (uint16_t)(first + BAD + 1 - d->q[VRING_TX].avail),
+			       NULL));
+	ASSERT_EQ((uint16_t)(first + BAD + 1), d->q[VRING_TX].avail);
+	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+/* --- device IOTLB --- */
+
+FIXTURE(iotlb) {
+	struct vring_dev d;
+};
+
+FIXTURE_VARIANT(iotlb) {
+	const char *accessor;
+	unsigned int busyloop_us;
+};
+
+FIXTURE_VARIANT_ADD(iotlb, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(iotlb, checked) { .accessor = "checked" };
+FIXTURE_VARIANT_ADD(iotlb, ringmap) { .accessor = "ringmap" };
+FIXTURE_VARIANT_ADD(iotlb, busy_poll) {
+	.accessor = "ringmap", .busyloop_us = 200
+};
+
+FIXTURE_SETUP(iotlb)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.iotlb = true;
+	cfg.busyloop_us = variant->busyloop_us;
+	cfg.stall_ms = 5000;
+	open_and_start(_metadata, &self->d, &cfg, variant->accessor);
+	ASSERT_OK(&self->d, vring_run(&self->d, 1000, NULL));
+}
+
+FIXTURE_TEARDOWN(iotlb)
+{
+	write_text(WINDOWS "handler_ms", "0");
+	vring_close(&self->d);
+}
+
+static void storm_iotlb(struct storm *s)
+{
+	struct vring_dev mine;
+
+	/* The error text is the traffic thread's, which also answers misses. */
+	memcpy(&mine, s->d, sizeof(mine));
+	vring_iotlb_invalidate(&mine, mine.ring_mem, mine.ring_len);
+	usleep(100);
+	vring_iotlb_invalidate(&mine, mine.buf, mine.buf_len);
+}
+
+TEST_F_TIMEOUT(iotlb, storm, PATIENCE)
+{
+	struct storm s = { .d = &self->d };
+	struct storm_thread t = { &s, storm_iotlb };
+	pthread_t thread;
+	int ret;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, storm_loop, &t));
+	do {
+		ret = vring_run(&self->d, 2000, NULL);
+	} while (!ret && s.rounds < 200);
+	s.stop = true;
+	pthread_join(thread, NULL);
+	ASSERT_OK(&self->d, ret);
+	ASSERT_OK(&self->d, vring_run(&self->d, 1000, NULL));
+	if (!strcmp(variant->accessor, "ringmap"))
+		expect_mapped(_metadata, &self->d, 3000);
+}
+
+/*
+ * The rings' IOVA is given other memory, with the same content. From when the
+ * message was taken, vhost uses only that.
+ */
+TEST_F_TIMEOUT(iotlb, moves, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vhost_msg msg = { .type = VHOST_IOTLB_MSG };
+	char *other = fresh_at(_metadata, NULL, d->ring_len);
+	uint64_t iova = (uintptr_t)d->ring_mem + (1UL << 40);
+
+	ASSERT_OK(d, vring_idle(d));
+	memcpy(other, d->ring_mem, d->ring_len);
+	msg.iotlb = (struct vhost_iotlb_msg){
+		.iova = iova, .size = d->ring_len, .type = VHOST_IOTLB_INVALIDATE,
+	};
+	ASSERT_EQ((ssize_t)sizeof(msg), write(d->fd, &msg, sizeof(msg)));
+	msg.iotlb.type = VHOST_IOTLB_UPDATE;
+	msg.iotlb.perm = VHOST_ACCESS_RW;
+	msg.iotlb.uaddr = (uintptr_t)other;
+	ASSERT_EQ((ssize_t)sizeof(msg), write(d->fd, &msg, sizeof(msg)));
+	/* The driver goes on there, too. */
+	ASSERT_EQ(0, munmap(d->ring_mem, d->ring_len));
+	for (int q = 0; q < VRING_QUEUES; q++) {
+		struct vring *v = &d->q[q].vring;
+
+		v->desc = (void *)(other + ((char *)v->desc - d->ring_mem));
+		v->avail = (void *)(other + ((char *)v->avail - d->ring_mem));
+		v->used = (void *)(other + ((char *)v->used - d->ring_mem));
+	}
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+	munmap(other, d->ring_len);
+}
+
+/*
+ * The TX handler stands between taking buffers and using them. A change of the
+ * device IOTLB must wait until it is done: it holds every queue's mutex.
+ */
+TEST_F_TIMEOUT(iotlb, waits_for_every_queue, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	long entered = read_number(WINDOWS "entered");
+	uint16_t used;
+
+	if (strcmp(variant->accessor, "ringmap") || variant->busyloop_us)
+		return;	/* the window is in the ringmap path */
+	ASSERT_OK(d, vring_idle(d));
+	used = used_idx(d);
+	ASSERT_GT(write_text(WINDOWS "handler_ms", "500"), 0);
+	ASSERT_OK(d, vring_send(d));
+	ASSERT_TRUE(wait_entered(entered));
+	EXPECT_EQ(used, used_idx(d));
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->buf, d->buf_len));
+	EXPECT_EQ((uint16_t)(used + 1), used_idx(d));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+/* --- the dirty log --- */
+
+FIXTURE(dirty_log) {
+	struct vring_dev d;
+	char *rings, *buf;
+};
+
+FIXTURE_VARIANT(dirty_log) {
+	const char *accessor;
+};
+
+FIXTURE_VARIANT_ADD(dirty_log, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(dirty_log, checked) { .accessor = "checked" };
+FIXTURE_VARIANT_ADD(dirty_log, ringmap) { .accessor = "ringmap" };
+
+FIXTURE_SETUP(dirty_log)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.log = true;
+	cfg.num[VRING_RX] = 1024;
+	cfg.num[VRING_TX] = 1024;
+	open_and_start(_metadata, &self->d, &cfg, variant->accessor);
+	self->rings = malloc(self->d.ring_len);
+	self->buf = malloc(self->d.buf_len);
+	ASSERT_NE(NULL, self->rings);
+	ASSERT_NE(NULL, self->buf);
+}
+
+FIXTURE_TEARDOWN(dirty_log)
+{
+	free(self->rings);
+	free(self->buf);
+	vring_close(&self->d);
+}
+
+/* Take the logged pages of [@p, @p + @len) to @copy; say what is then not equal. */
+static int harvest(struct vring_dev *d, char *copy, const char *p, size_t len,
+		   const char *from, int *logged)
+{
+	int wrong = 0;
+
+	for (size_t at = (p - from) & ~4095UL; from + at < p + len; at += 4096) {
+		if (vring_page_logged(d, from + at)) {
+			memcpy(copy + at, from + at, 4096);
+			++*logged;
+		}
+		wrong += !!memcmp(copy + at, from + at, 4096);
+	}
+	return wrong;
+}
+
+/*
+ * As migration does: copy everything, then again and again what was logged. The
+ * used rings and the RX buffers, which vhost alone writes, must then be equal.
+ */
+TEST_F_TIMEOUT(dirty_log, complete, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	const size_t used_len = 4 + 1024 * 8 + 2;
+	int wrong = 0, logged = 0;
+
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+	ASSERT_OK(d, vring_idle(d));
+	for (int q = 0; q < VRING_QUEUES; q++)
+		harvest(d, self->rings, (char *)d->q[q].vring.used, used_len,
+			d->ring_mem, &logged);
+	harvest(d, self->buf, d->buf, 1024 * VRING_BUF_SIZE, d->buf, &logged);
+	memcpy(self->rings, d->ring_mem, d->ring_len);
+	memcpy(self->buf, d->buf, d->buf_len);
+	logged = 0;
+	for (int round = 0; round < 20; round++) {
+		ASSERT_OK(d, vring_run(d, 1 + round * 37, NULL));
+		ASSERT_OK(d, vring_idle(d));
+		for (int q = 0; q < VRING_QUEUES; q++)
+			wrong += harvest(d, self->rings,
+					 (char *)d->q[q].vring.used, used_len,
+					 d->ring_mem, &logged);
+		wrong += harvest(d, self->buf, d->buf, 1024 * VRING_BUF_SIZE,
+				 d->buf, &logged);
+	}
+	EXPECT_EQ(0, wrong);
+	EXPECT_GT(logged, 40);
+	if (!strcmp(variant->accessor, "ringmap"))
+		EXPECT_GT(vring_stat_sum(d, "mapped"), 5000);
+}
+
+/* --- pages that nobody marked dirty --- */
+
+/*
+ * The used ring's page was freed lazily: it is clean, and reclaim may drop it,
+ * but for what vhost has written there since.
+ */
+TEST_F_TIMEOUT(device, dirty_after_madv_free, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev d;
+	long long fills;
+	char *used;
+	uint16_t idx;
+
+	open_and_start(_metadata, &d, &cfg, "ringmap");
+	ASSERT_OK(&d, vring_run(&d, 1000, NULL));
+	ASSERT_OK(&d, vring_idle(&d));
+	used = (char *)((uintptr_t)d.q[VRING_TX].vring.used & ~4095UL);
+	idx = used_idx(&d);
+	ASSERT_EQ(0, madvise(used, 4096, MADV_FREE));
+	fills = vring_stat(&d, VRING_TX, "fills");
+	ASSERT_OK(&d, vring_send(&d));
+	ASSERT_TRUE(wait_used(&d, idx + 1));
+	EXPECT_GT(vring_stat(&d, VRING_TX, "fills"), fills);
+	for (int i = 0; i < 10; i++)
+		madvise(used, 4096, MADV_PAGEOUT);
+	EXPECT_EQ((uint16_t)(idx + 1), used_idx(&d));
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+	vring_close(&d);
 }
 
 /* --- knobs --- */

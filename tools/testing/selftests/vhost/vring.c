@@ -28,6 +28,9 @@
 
 #define ETHERTYPE_TEST	0x88b5	/* IEEE 802 local experimental */
 #define TAP_QLEN	32767	/* the most that the kernel allows */
+#define IOVA_BASE	(1UL << 40)	/* IOVAs are no user addresses */
+#define LOG_GPA		(1UL << 20)	/* guest-physical addresses are small */
+#define LOG_PAGE	4096UL		/* VHOST_PAGE_SIZE */
 #define DEBUGFS_VHOST	"/sys/kernel/debug/vhost"
 
 /* Shared memory: each index is read and written once, with its order. */
@@ -124,6 +127,82 @@ static char *slot(struct vring_dev *d, int queue, unsigned int i)
 {
 	return d->buf + ((size_t)(queue ? d->cfg.num[0] : 0) + i) *
 	       VRING_BUF_SIZE;
+}
+
+static bool in_rings(const struct vring_dev *d, const void *p)
+{
+	return (const char *)p >= d->ring_mem &&
+	       (const char *)p < d->ring_mem + d->ring_len;
+}
+
+/* Where the driver, and the log, say that a byte is. */
+static uint64_t dma(const struct vring_dev *d, const void *p)
+{
+	if (d->cfg.iotlb)
+		return (uintptr_t)p + IOVA_BASE;
+	if (!d->cfg.log)
+		return (uintptr_t)p;
+	return LOG_GPA + (in_rings(d, p) ? (const char *)p - d->ring_mem :
+			  (long)d->ring_len + ((const char *)p - d->buf));
+}
+
+static int iotlb_message(struct vring_dev *d, void *p, size_t len, int type)
+{
+	struct vhost_msg msg = {
+		.type = VHOST_IOTLB_MSG,
+		.iotlb = {
+			.iova = dma(d, p), .size = len, .uaddr = (uintptr_t)p,
+			.perm = VHOST_ACCESS_RW, .type = type,
+		},
+	};
+
+	if (write(d->fd, &msg, sizeof(msg)) != sizeof(msg))
+		return fail(d, errno, "device IOTLB message %d", type);
+	return 0;
+}
+
+int vring_iotlb_update(struct vring_dev *d, void *p, size_t len)
+{
+	return iotlb_message(d, p, len, VHOST_IOTLB_UPDATE);
+}
+
+int vring_iotlb_invalidate(struct vring_dev *d, void *p, size_t len)
+{
+	return iotlb_message(d, p, len, VHOST_IOTLB_INVALIDATE);
+}
+
+/* What vhost missed is in the rings or in the buffers. */
+static int serve_misses(struct vring_dev *d)
+{
+	struct vhost_msg msg;
+	int ret = 0;
+
+	while (d->cfg.iotlb && !ret &&
+	       read(d->fd, &msg, sizeof(msg)) == sizeof(msg)) {
+		char *p = (char *)(uintptr_t)(msg.iotlb.iova - IOVA_BASE);
+
+		if (msg.iotlb.type != VHOST_IOTLB_MISS)
+			continue;
+		if (in_rings(d, p))
+			ret = vring_iotlb_update(d, d->ring_mem, d->ring_len);
+		else if (p >= d->buf && p < d->buf + d->buf_len)
+			ret = vring_iotlb_update(d, d->buf, d->buf_len);
+		else
+			ret = fail(d, 0, "vhost asks for IOVA %#llx, which nobody has",
+				   (unsigned long long)msg.iotlb.iova);
+	}
+	return ret;
+}
+
+bool vring_page_logged(struct vring_dev *d, const void *p)
+{
+	size_t page = (in_rings(d, p) ? (size_t)((const char *)p - d->ring_mem) :
+		       d->ring_len + ((const char *)p - d->buf)) / LOG_PAGE +
+		      LOG_GPA / LOG_PAGE;
+	uint8_t bit = 1 << page % 8;
+
+	return __atomic_fetch_and((uint8_t *)d->log + page / 8, ~bit,
+				  __ATOMIC_SEQ_CST) & bit;
 }
 
 static void reset_queues(struct vring_dev *d)
@@ -249,12 +328,19 @@ static int vhost_gave_up(struct vring_dev *d)
 	return ret;
 }
 
+/* With a device IOTLB a ring, too, is where the driver says. */
+static uint64_t ring_address(const struct vring_dev *d, const void *p)
+{
+	return d->cfg.iotlb ? dma(d, p) : (uintptr_t)p;
+}
+
 int vring_setup(struct vring_dev *d)
 {
 	struct {
 		struct vhost_memory m;
-		struct vhost_memory_region r;
-	} mem = { .m.nregions = 1 };
+		struct vhost_memory_region r[2];
+	} mem = { .m.nregions = 2 };
+	bool iotlb = d->cfg.iotlb;
 	uint64_t features = 1ULL << VIRTIO_F_VERSION_1, have;
 
 	find_debugfs(d);
@@ -267,20 +353,34 @@ int vring_setup(struct vring_dev *d)
 		features |= 1ULL << VIRTIO_RING_F_INDIRECT_DESC;
 	if (d->cfg.mergeable)
 		features |= 1ULL << VIRTIO_NET_F_MRG_RXBUF;
+	if (d->cfg.iotlb)
+		features |= 1ULL << VIRTIO_F_ACCESS_PLATFORM;
+	if (d->cfg.log)
+		features |= 1ULL << VHOST_F_LOG_ALL;
 	if (ioctl(d->fd, VHOST_GET_FEATURES, &have))
 		return fail(d, errno, "VHOST_GET_FEATURES");
 	if (features & ~have)
 		return fail(d, ENOTSUP, "vhost-net lacks features %#llx",
 			    (unsigned long long)(features & ~have));
-	if (ioctl(d->fd, VHOST_SET_FEATURES, &features))
-		return fail(d, errno, "VHOST_SET_FEATURES");
+	/* Guest physical is user virtual, unless it must index a log. */
+	d->cfg.iotlb = false;
+	mem.r[0].guest_phys_addr = dma(d, d->ring_mem);
+	mem.r[0].userspace_addr = (uintptr_t)d->ring_mem;
+	mem.r[0].memory_size = d->ring_len;
+	mem.r[1].guest_phys_addr = dma(d, d->buf);
+	mem.r[1].userspace_addr = (uintptr_t)d->buf;
+	mem.r[1].memory_size = d->buf_len;
+	d->cfg.iotlb = iotlb;
+	if (d->cfg.log) {
+		uint64_t base = (uintptr_t)d->log;
 
-	/* Guest physical is user virtual. */
-	mem.r.guest_phys_addr = (uintptr_t)d->buf;
-	mem.r.userspace_addr = (uintptr_t)d->buf;
-	mem.r.memory_size = d->buf_len;
+		if (ioctl(d->fd, VHOST_SET_LOG_BASE, &base))
+			return fail(d, errno, "VHOST_SET_LOG_BASE");
+	}
 	if (ioctl(d->fd, VHOST_SET_MEM_TABLE, &mem))
 		return fail(d, errno, "VHOST_SET_MEM_TABLE");
+	if (ioctl(d->fd, VHOST_SET_FEATURES, &features))
+		return fail(d, errno, "VHOST_SET_FEATURES");
 
 	reset_queues(d);
 	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
@@ -292,20 +392,31 @@ int vring_setup(struct vring_dev *d)
 		struct vhost_vring_file err = { i, q->err };
 		struct vhost_vring_addr addr = {
 			.index = i,
-			.desc_user_addr = (uintptr_t)q->vring.desc,
-			.avail_user_addr = (uintptr_t)q->vring.avail,
-			.used_user_addr = (uintptr_t)q->vring.used,
+			.flags = d->cfg.log ? 1 << VHOST_VRING_F_LOG : 0,
+			.desc_user_addr = ring_address(d, q->vring.desc),
+			.avail_user_addr = ring_address(d, q->vring.avail),
+			.used_user_addr = ring_address(d, q->vring.used),
+			.log_guest_addr = dma(d, q->vring.used),
 		};
+		struct vhost_vring_state busy = { i, d->cfg.busyloop_us };
 
 		if (ioctl(d->fd, VHOST_SET_VRING_NUM, &num) ||
 		    ioctl(d->fd, VHOST_SET_VRING_BASE, &base) ||
 		    ioctl(d->fd, VHOST_SET_VRING_ADDR, &addr) ||
 		    ioctl(d->fd, VHOST_SET_VRING_KICK, &kick) ||
 		    ioctl(d->fd, VHOST_SET_VRING_CALL, &call) ||
-		    ioctl(d->fd, VHOST_SET_VRING_ERR, &err))
+		    ioctl(d->fd, VHOST_SET_VRING_ERR, &err) ||
+		    ioctl(d->fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &busy))
 			return fail(d, errno, "cannot set up queue %u", i);
 	}
-	return 0;
+	/* An empty IOTLB could not even say where the used flags are. */
+	return iotlb ? vring_iotlb_update(d, d->ring_mem, d->ring_len) : 0;
+}
+
+static size_t log_bytes(const struct vring_dev *d)
+{
+	return (LOG_GPA + d->ring_len + d->buf_len) / LOG_PAGE / 8 +
+	       sizeof(*d->log);
 }
 
 int vring_open(struct vring_dev *d, const struct vring_config *cfg)
@@ -352,8 +463,13 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 	if (d->buf == MAP_FAILED)
 		return fail(d, errno, "memory for the buffers");
 	lay_out(d);
+	if (cfg->log) {
+		d->log = calloc(1, log_bytes(d));
+		if (!d->log)
+			return fail(d, ENOMEM, "the log");
+	}
 
-	d->fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+	d->fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (d->fd < 0)
 		return fail(d, errno, "/dev/vhost-net");
 	if (open_tap(d))
@@ -391,7 +507,7 @@ static void refill_rx(struct vring_dev *d)
 	while (q->nfree) {
 		uint16_t i = q->free[--q->nfree];
 
-		v->desc[i].addr = (uintptr_t)slot(d, VRING_RX, i);
+		v->desc[i].addr = dma(d, slot(d, VRING_RX, i));
 		v->desc[i].len = d->cfg.mergeable ? 128 : VRING_BUF_SIZE;
 		v->desc[i].flags = VRING_DESC_F_WRITE;
 		v->avail->ring[q->avail++ & (v->num - 1)] = i;
@@ -467,22 +583,22 @@ int vring_send(struct vring_dev *d)
 	if (d->cfg.indirect) {
 		struct vring_desc *t = (void *)(buf + VRING_BUF_SIZE - 64);
 
-		t[0] = (struct vring_desc){ (uintptr_t)buf, d->hdr_len,
+		t[0] = (struct vring_desc){ dma(d, buf), d->hdr_len,
 					    VRING_DESC_F_NEXT, 1 };
-		t[1] = (struct vring_desc){ (uintptr_t)buf + d->hdr_len, len,
+		t[1] = (struct vring_desc){ dma(d, buf + d->hdr_len), len,
 					    0, 0 };
-		v->desc[head] = (struct vring_desc){ (uintptr_t)t,
+		v->desc[head] = (struct vring_desc){ dma(d, t),
 						     2 * sizeof(*t),
 						     VRING_DESC_F_INDIRECT, 0 };
 	} else if (chain) {
 		tail = q->free[--q->nfree];
 		q->next[head] = tail;
-		v->desc[head] = (struct vring_desc){ (uintptr_t)buf, d->hdr_len,
+		v->desc[head] = (struct vring_desc){ dma(d, buf), d->hdr_len,
 						     VRING_DESC_F_NEXT, tail };
-		v->desc[tail] = (struct vring_desc){ (uintptr_t)buf + d->hdr_len,
+		v->desc[tail] = (struct vring_desc){ dma(d, buf + d->hdr_len),
 						     len, 0, 0 };
 	} else {
-		v->desc[head] = (struct vring_desc){ (uintptr_t)buf,
+		v->desc[head] = (struct vring_desc){ dma(d, buf),
 						     d->hdr_len + len, 0, 0 };
 	}
 	v->avail->ring[q->avail++ & (v->num - 1)] = head;
@@ -567,7 +683,7 @@ int vring_reap(struct vring_dev *d)
 /* Ask for a signal at the next used buffer, and wait for one. */
 static void wait_call(struct vring_dev *d)
 {
-	struct pollfd p[VRING_QUEUES];
+	struct pollfd p[VRING_QUEUES + 1];
 	uint64_t n;
 
 	for (int i = 0; i < VRING_QUEUES; i++) {
@@ -580,7 +696,8 @@ static void wait_call(struct vring_dev *d)
 	for (int i = 0; i < VRING_QUEUES; i++)
 		if (load(&d->q[i].vring.used->idx) != d->q[i].last_used)
 			return;
-	poll(p, VRING_QUEUES, 20);
+	p[VRING_QUEUES] = (struct pollfd){ d->fd, POLLIN, 0 };
+	poll(p, VRING_QUEUES + d->cfg.iotlb, 20);
 	for (int i = 0; i < VRING_QUEUES; i++)
 		if (p[i].revents && read(d->q[i].call, &n, sizeof(n)) < 0)
 			return;
@@ -619,7 +736,9 @@ int vring_run(struct vring_dev *d, uint64_t count, struct vring_result *res)
 			break;
 		if (!ret)
 			wait_call(d);
-		ret = vhost_gave_up(d);
+		ret = serve_misses(d);
+		if (!ret)
+			ret = vhost_gave_up(d);
 		if (d->expect_seq != last) {
 			last = d->expect_seq;
 			progress = now();
@@ -660,6 +779,9 @@ int vring_idle(struct vring_dev *d)
 		int ret = vring_reap(d);
 
 		if (ret < 0)
+			return ret;
+		ret = serve_misses(d);
+		if (ret)
 			return ret;
 		if (d->expect_seq == d->next_seq &&
 		    tx->nfree == tx->vring.num && wants_kick(d, VRING_TX))
@@ -728,6 +850,8 @@ void vring_close(struct vring_dev *d)
 		free(q->free);
 		free(q->next);
 	}
+	free(d->log);
+	d->log = NULL;
 	if (d->own_mem)
 		munmap(d->ring_mem, d->ring_len);
 	if (d->buf && d->buf != MAP_FAILED)

@@ -45,6 +45,11 @@ enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
  * @indirect: negotiate VIRTIO_RING_F_INDIRECT_DESC and send with it
  * @mergeable: negotiate VIRTIO_NET_F_MRG_RXBUF; RX buffers are then so small
  *	that larger frames need several
+ * @iotlb: negotiate VIRTIO_F_ACCESS_PLATFORM: vhost finds rings and buffers
+ *	through its device IOTLB, whose misses the library answers while it runs
+ *	packets
+ * @log: negotiate VHOST_F_LOG_ALL: vhost logs what it writes in @log of the device
+ * @busyloop_us: microseconds for which vhost polls before it sleeps
  * @offset: bytes from a page boundary to each part; avail must be a multiple
  *	of 2 and used of 4, as vhost asks
  * @memory: where the rings go, vring_ring_bytes() long and page aligned; NULL
@@ -62,6 +67,9 @@ struct vring_config {
 	bool indirect;
 	bool mergeable;
 	bool sink;
+	bool iotlb;
+	bool log;
+	unsigned int busyloop_us;
 	unsigned int offset[VRING_PARTS];
 	void *memory;
 	unsigned int min_frame;
@@ -127,7 +135,9 @@ struct vring_result {
  * @cfg: as opened
  * @q: virtqueues
  * @ring_mem: memory of all rings, @ring_len bytes
- * @buf: data buffers
+ * @buf: data buffers, @buf_len bytes
+ * @log: with @cfg.log, a bit for each page that vhost wrote: of @ring_mem, and then
+ *	of @buf
  * @fd: /dev/vhost-net
  * @tap: the TAP
  * @next_seq: sequence number of the next packet to send
@@ -141,6 +151,7 @@ struct vring_dev {
 	size_t ring_len;
 	char *buf;
 	size_t buf_len;
+	unsigned long *log;
 	int fd;
 	int tap;
 	int xdp_link;
@@ -209,6 +220,15 @@ int vring_idle(struct vring_dev *d);
 
 /** vring_set_accessor() - by name, for both queues, through debugfs */
 int vring_set_accessor(struct vring_dev *d, const char *accessor);
+
+/** vring_iotlb_update() - let vhost find [@p, @p + @len) in its device IOTLB */
+int vring_iotlb_update(struct vring_dev *d, void *p, size_t len);
+
+/** vring_iotlb_invalidate() - and no longer; what it was mapped to is unused then */
+int vring_iotlb_invalidate(struct vring_dev *d, void *p, size_t len);
+
+/** vring_page_logged() - take the log's bit of the page at @p, clearing it */
+bool vring_page_logged(struct vring_dev *d, const void *p);
 
 /** vring_stat() - a counter of one queue, or -1 with @error set */
 long long vring_stat(struct vring_dev *d, int queue, const char *name);
