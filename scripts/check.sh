@@ -173,6 +173,7 @@ if kernel=$(VARIANT=vm scripts/build.sh | tail -1); then
 	test_step "documented commands" scripts/doc-test.sh
 	test_step "harness" scripts/harness-test.sh "$kernel"
 	test_step "lint" scripts/lint.sh
+	test_step "barriers and clamps" scripts/barriers.sh
 	test_step "selftests" env VARIANT=vm T= scripts/selftests.sh
 else
 	test_step "kernel" false

@@ -10,7 +10,7 @@ for set in "$@"; do
 	case $set in
 	build) packages+=(gcc libc6-dev make git perl flex bison bc libelf-dev xz-utils ccache) ;;
 	vm) packages+=(qemu-system-x86 busybox-static e2fsprogs) ;;
-	lint) packages+=(sparse shellcheck python3-ply python3-git) ;;
+	lint) packages+=(sparse shellcheck python3-ply python3-git gcc-aarch64-linux-gnu) ;;
 	*) echo "deps: no set '$set'" >&2; exit 1 ;;
 	esac
 done

@@ -1136,8 +1136,7 @@ TEST_F_TIMEOUT(iotlb, moves, PATIENCE)
 	msg.iotlb.perm = VHOST_ACCESS_RW;
 	msg.iotlb.uaddr = (uintptr_t)other;
 	ASSERT_EQ((ssize_t)sizeof(msg), write(d->fd, &msg, sizeof(msg)));
-	/* The driver goes on there, too. */
-	ASSERT_EQ(0, munmap(d->ring_mem, d->ring_len));
+	/* The driver goes on there, too. What was there before stays as it is. */
 	for (int q = 0; q < VRING_QUEUES; q++) {
 		struct vring *v = &d->q[q].vring;
 
