@@ -2,6 +2,7 @@
 # barriers.sh: what cannot be seen at run time on x86 is there in machine code: our
 # memory barriers between the right accesses (arm64), and the clamp that keeps an
 # index of the driver's in bounds in speculation (x86).
+# shellcheck disable=SC2317 # what "logged" calls
 . scripts/common.sh
 
 out=$cache/build/arm64

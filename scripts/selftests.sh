@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
-# suites are vhost and mm; T=name runs one test, of either.
+# suites are mm, vhost (vhost-net) and devices (the others); T=name runs one test.
 . scripts/common.sh
 
 case $variant in
@@ -27,9 +27,11 @@ want=${1:-}
 case ${T:-} in
 '') ;;
 cause.* | keep.* | global.*) want=mm ;;
+null.* | vsock.* | scsi.* | all.*) want=devices ;;
 *) want=vhost ;;
 esac
 rc=0
 case ${want:-mm} in mm) suite mm mmu_causes --append numa=fake=2 || rc=$? ;; esac
 case ${want:-vhost} in vhost) suite vhost ringmap_test --append numa=fake=2 || rc=$? ;; esac
+case ${want:-devices} in devices) suite devices ringmap_devices || rc=$? ;; esac
 exit "$rc"
