@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: bisect-check off-proof mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
+.PHONY: storm bisect-check off-proof mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -28,6 +28,7 @@ help:
 #|   make kernel        build it: VARIANT=vm (default), debug, kcsan or off; prints the image
 #|   make shell         a prompt in a VM with vhost and the selftests
 #|   make selftests     run the selftests in the VM; VARIANT=vm, debug or kcsan; T=name for one
+#|   make storm         10 million packets while all that can change does; VARIANT=debug
 #|   make refresh       write edits made in the tree back to this repository
 #|   make series        patches for 'git am'; OUT=dir (out/series)
 #|
@@ -66,9 +67,9 @@ kernel:
 	@scripts/compose.sh >/dev/null
 	@scripts/build.sh
 
-selftests:
+selftests storm:
 	@scripts/deps.sh check build vm
-	@scripts/selftests.sh
+	@scripts/$@.sh
 
 shell:
 	@scripts/deps.sh check build vm

@@ -181,6 +181,7 @@ fi
 test_step "options off are the base" scripts/off-proof.sh
 if [ "${1:-}" = full ]; then
 	test_step "debug kernel" env VARIANT=debug T= scripts/selftests.sh
+	test_step "storm on the debug kernel" env VARIANT=debug scripts/storm.sh
 	test_step "data races" env VARIANT=kcsan T= scripts/selftests.sh
 	test_step "off-proof notices a hook that is always on" off_proof_notices
 	test_step "series bisects" scripts/bisect-check.sh

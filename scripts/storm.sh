@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# storm.sh: checked packets while everything under and around the rings changes, until
+# there were enough packets, invalidations and switches of the accessor; fewer of
+# them where the kernel is slow.
+. scripts/common.sh
+
+case $variant in
+vm) goals=(10000000 1000000 10000 3000) ;;
+debug | kcsan) goals=(1600000 10000 1000 1500) ;;
+*) die "VARIANT=$variant: the storm runs on vm, debug or kcsan" ;;
+esac
+scripts/compose.sh >/dev/null
+kernel=$(scripts/build.sh | tail -1)
+build_tools
+build_selftests
+ringvm --kernel "$kernel" --timeout $((goals[3] + 300)) --memory 4G --append numa=fake=2 \
+	--log "$logs/storm-$variant.console" -- \
+	"sh $here/scripts/in-vm.sh $selftests $selftests/ringmap_storm ${goals[*]}"
