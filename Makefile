@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: storm bisect-check off-proof mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
+.PHONY: storm bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -39,6 +39,7 @@ help:
 #|   make lint          checkpatch, sparse, W=1, shellcheck
 #|   make off-proof     options off: the same machine code as the base
 #|   make bisect-check  the touched directories build at each commit
+#|   make barriers      memory barriers and index clamps, in machine code
 #|   make mutants       with a guard removed, a test fails; T=name for one
 #|   make clean         remove out/
 #|   make distclean     and the cache
@@ -83,7 +84,7 @@ series:
 	@scripts/compose.sh >/dev/null
 	@scripts/series.sh
 
-bisect-check off-proof mutants mm-causes mm-cost ring-cost hmm-tests lint:
+bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost hmm-tests lint:
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
 	@scripts/$@.sh

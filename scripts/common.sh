@@ -71,6 +71,14 @@ build_tools() {
 			-o "$bin/ringcount.so" scripts/ringcount.c >&2
 }
 
+# compose the tree; build its kernel, which is in $kernel, the harness and the selftests
+prepare() {
+	scripts/compose.sh >/dev/null
+	kernel=$(scripts/build.sh | tail -1)
+	build_tools
+	build_selftests
+}
+
 # build what costs are compared with: our options off, in machine code the base
 build_base() {
 	scripts/build.sh config "$tree" "$cache/build/cost" configs/vm.config configs/cost.config

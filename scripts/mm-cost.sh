@@ -4,11 +4,8 @@
 # off-proof.sh), both counted by QEMU in one boot each.
 . scripts/common.sh
 
-scripts/compose.sh >/dev/null
-kernel=$(VARIANT=vm scripts/build.sh | tail -1)
+VARIANT=vm prepare
 build_base
-build_tools
-build_selftests
 
 count() {
 	say "counting on $1"

@@ -5,9 +5,7 @@
 . scripts/common.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
-kernel=$(scripts/build.sh | tail -1)
-build_tools
-build_selftests
+prepare
 trap 'git -C "$tree" checkout -q .' EXIT
 
 # run PROGRAM TEST [KERNEL OPTIONS [ENVIRONMENT]]: does it pass?

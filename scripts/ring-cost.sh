@@ -4,11 +4,8 @@
 # machine code the base; see off-proof.sh). One processor, its locks kept.
 . scripts/common.sh
 
-scripts/compose.sh >/dev/null
-kernel=$(VARIANT=vm scripts/build.sh | tail -1)
+VARIANT=vm prepare
 build_base
-build_tools
-build_selftests
 reserved=0x40000000
 
 # count NAME IMAGE BUILD MODE...

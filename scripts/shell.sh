@@ -3,10 +3,7 @@
 . scripts/common.sh
 
 [ -t 0 ] || die "make shell wants a terminal"
-scripts/compose.sh >/dev/null
-kernel=$(scripts/build.sh | tail -1)
-build_tools
-build_selftests
+prepare
 cat >&2 <<END
 
 A VM with your root, read-only under a tmpfs. The selftests are here:

@@ -9,10 +9,7 @@ vm) goals=(10000000 1000000 10000 3000) ;;
 debug | kcsan) goals=(1600000 10000 1000 1500) ;;
 *) die "VARIANT=$variant: the storm runs on vm, debug or kcsan" ;;
 esac
-scripts/compose.sh >/dev/null
-kernel=$(scripts/build.sh | tail -1)
-build_tools
-build_selftests
+prepare
 ringvm --kernel "$kernel" --timeout $((goals[3] + 300)) --memory 4G --append numa=fake=2 \
 	--log "$logs/storm-$variant.console" -- \
 	"sh $here/scripts/in-vm.sh $selftests $selftests/ringmap_storm ${goals[*]}"

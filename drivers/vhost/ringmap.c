@@ -348,6 +348,7 @@ static int region_update(struct vhost_virtqueue *vq,
 		r->addr = addr;
 		r->offset = offset_in_page(uaddr);
 		r->len = len;
+		forget_derived(rm);
 		ret = 0;
 	}
 	spin_unlock(&rm->lock);
@@ -1070,8 +1071,8 @@ static int stats_show(struct seq_file *m, void *v)
 	seq_printf(m, "sections %llu\n", s.sections);
 	seq_printf(m, "fills %llu\n", s.fills);
 	seq_printf(m, "fill_failed %llu\n", s.fill_failed);
-	seq_printf(m, "rests %llu\n", s.rests);
 	seq_printf(m, "fill_raced %llu\n", s.fill_raced);
+	seq_printf(m, "rests %llu\n", s.rests);
 	seq_printf(m, "dropped %llu\n", s.dropped);
 	seq_printf(m, "resets %llu\n", s.resets);
 	for (i = 0; i < NR_MMU_CAUSES; i++)

@@ -47,6 +47,7 @@ static __always_inline bool vhost_ringmap_active(const struct vhost_virtqueue *v
 	return vhost_ringmap_mode(vq) == VHOST_ACCESSOR_RINGMAP;
 }
 
+/* One access by the accessor, or false where it is plain user access. */
 static __always_inline bool
 vhost_meta_access(struct vhost_virtqueue *vq, int type, unsigned long addr,
 		  void *buf, unsigned long size, bool write)
@@ -242,7 +243,8 @@ vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc)
 {
 	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
 
-	if (!vhost_ringmap_active(vq) || a->left.at >= a->left.end)
+	/* Whatever the mode is now: a chain that began here goes on here. */
+	if (a->left.at >= a->left.end)
 		return false;
 	*desc = a->desc[a->left.at++];
 	return true;
@@ -255,10 +257,9 @@ vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc)
  * @count: how many
  *
  * Context: caller holds the queue's mutex.
- * Return: whether they are published; vhost_ringmap_published() then says so
- * until the next call.
+ * vhost_ringmap_published() then says whether they are, until the next call.
  */
-static __always_inline bool
+static __always_inline void
 vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 		       const struct vring_used_elem *heads, unsigned int count)
 {
@@ -270,7 +271,6 @@ vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 	if (vhost_ringmap_active(vq))
 		rm->published = __vhost_ringmap_add_used(vq, heads, count,
 							 signal);
-	return rm->published;
 }
 
 static __always_inline bool vhost_ringmap_published(struct vhost_virtqueue *vq)
@@ -345,7 +345,7 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 #define vhost_ringmap_avail_idx(...)	false
 #define vhost_ringmap_head(...)		false
 #define vhost_ringmap_desc(...)		false
-#define vhost_ringmap_add_used(...)	false
+#define vhost_ringmap_add_used(...)	((void)0)
 #define vhost_ringmap_published(...)	false
 #define vhost_ringmap_signal_follows(...)	((void)0)
 #define vhost_ringmap_take_event(...)	false

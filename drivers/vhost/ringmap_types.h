@@ -40,8 +40,9 @@ enum vhost_accessor {
  * @fills: pages whose mapping was installed
  * @fill_failed: pages that could not be looked up (not present, not writable,
  *	under invalidation, or of a kind that is never mapped)
- * @rests: times the queue went over to user access for a while, because of that
  * @fill_raced: pages looked up, then invalidated before they were installed
+ * @rests: times the queue went over to user access for a while, because fills
+ *	kept failing
  * @dropped: page mappings dropped by invalidations
  * @resets: times all mappings were dropped for a change of address, size,
  *	device IOTLB or accessor
@@ -56,8 +57,8 @@ struct vhost_ringmap_stats {
 	u64 sections;
 	u64 fills;
 	u64 fill_failed;
-	u64 rests;
 	u64 fill_raced;
+	u64 rests;
 	u64 dropped;
 	u64 resets;
 	u64 invalidations[NR_MMU_CAUSES];

@@ -61,12 +61,12 @@ static void run(const char *mode, unsigned int window, bool sink)
 	if (vring_open(&d, &cfg) ||
 	    (strcmp(mode, "base") && vring_set_accessor(&d, accessor)) ||
 	    vring_start(&d) || vring_run(&d, PACKETS, NULL))
-		errx(1, "%s", d.error);
+		errx(1, "%s", d.vdev.error);
 	if (strcmp(mode, "base"))
 		sections = -vring_stat_sum(&d, "sections");
 	begin_count();
 	if (vring_run(&d, PACKETS, NULL))
-		errx(1, "%s", d.error);
+		errx(1, "%s", d.vdev.error);
 	end_count();
 	if (strcmp(mode, "base"))
 		sections += vring_stat_sum(&d, "sections");

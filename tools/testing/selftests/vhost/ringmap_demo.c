@@ -70,21 +70,13 @@ static double start;
 static int rounds = 5;
 static uint64_t packets = 50000;
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static void read_stats(long long *v)
 {
 	for (size_t i = 0; i < STATS; i++) {
 		v[i] = vring_stat_sum(&dev, stat_names[i]);
 		if (v[i] < 0)
 			errx(1, "%s; the kernel needs CONFIG_VHOST_RINGMAP and debugfs",
-			     dev.error);
+			     dev.vdev.error);
 	}
 }
 
@@ -130,13 +122,13 @@ static void run(enum phase p, uint64_t n)
 		now() - start, phase_names[p], (unsigned long long)r.received,
 		r.received / r.seconds);
 	if (ret)
-		fprintf(stderr, "         %s\n", dev.error);
+		fprintf(stderr, "         %s\n", dev.vdev.error);
 }
 
 static void accessor(struct vring_dev *d, const char *name)
 {
 	if (vring_set_accessor(d, name))
-		errx(1, "%s", d->error);
+		errx(1, "%s", d->vdev.error);
 }
 
 /* --- what goes on under the traffic --- */
@@ -323,7 +315,7 @@ int main(int argc, char **argv)
 	if (cfg.memory == MAP_FAILED)
 		err(1, "memory for the rings");
 	if (vring_open(&dev, &cfg) || vring_start(&dev))
-		errx(1, "%s", dev.error);
+		errx(1, "%s", dev.vdev.error);
 
 	fd = open(NOTIFIER "enable", O_WRONLY);
 	if (fd < 0 || write(fd, "1", 1) != 1)
@@ -333,7 +325,7 @@ int main(int argc, char **argv)
 	/* Once around every ring in each mode, so that steady is steady. */
 	accessor(&dev, "ringmap");
 	if (vring_run(&dev, 1000, NULL))
-		errx(1, "%s", dev.error);
+		errx(1, "%s", dev.vdev.error);
 	for (int i = 0; i < rounds; i++) {
 		accessor(&dev, "uaccess");
 		run(UACCESS, packets);

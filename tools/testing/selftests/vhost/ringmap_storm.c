@@ -24,7 +24,6 @@
 
 #include "vring.h"
 
-#define HUGE		(2UL << 20)
 #define PAGE		4096UL
 #define ROUND		50000	/* packets between restarts of the queues */
 #define ROUNDS		4	/* of them on one kind of memory */
@@ -36,15 +35,18 @@
 #define MADV_COLLAPSE	25
 #endif
 
-enum kind { ANON, THP, SHMEM, REGULAR, KINDS };
+static const char * const kind_names[] = {
+	[VRING_ANON] = "anonymous", [VRING_THP] = "thp", [VRING_SHMEM] = "shmem",
+	[VRING_REGULAR] = "file",
+};
 
-static const char * const kind_names[KINDS] = { "anonymous", "thp", "shmem", "file" };
+#define KINDS	(sizeof(kind_names) / sizeof(kind_names[0]))
 
 static struct {
 	struct vring_dev *d;
 	char *mem;
 	size_t len;
-	enum kind kind;
+	enum vring_memory kind;
 	atomic_bool stop;
 	atomic_ulong changes, switches, iotlb;
 } storm;
@@ -55,44 +57,6 @@ static struct {
 	long long sum;
 } total[MAX_KEYS];
 static int keys;
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
-		warn("%s", path);
-	close(fd);
-}
-
-static void *map_rings(enum kind kind, size_t len)
-{
-	const char *dir = getenv("VRING_FILE_DIR");
-	int prot = PROT_READ | PROT_WRITE, fd;
-	char path[256], *p;
-
-	switch (kind) {
-	case THP:
-		p = mmap(NULL, 2 * HUGE, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p == MAP_FAILED)
-			return p;
-		return (void *)(((unsigned long)p + HUGE - 1) & -HUGE);
-	case SHMEM:
-		return mmap(NULL, len, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	case REGULAR:
-		snprintf(path, sizeof(path), "%s/storm.XXXXXX", dir ? dir : "/tmp");
-		fd = mkstemp(path);
-		if (fd < 0 || unlink(path) || ftruncate(fd, len))
-			return MAP_FAILED;
-		p = mmap(NULL, len, prot, MAP_SHARED, fd, 0);
-		close(fd);
-		return p;
-	default:
-		return mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	}
-}
 
 static void move_to_node(int node)
 {
@@ -119,7 +83,7 @@ static void change(unsigned int how)
 		}
 		break;
 	case 2:
-		if (storm.kind == SHMEM || storm.kind == REGULAR)
+		if (storm.kind == VRING_SHMEM || storm.kind == VRING_REGULAR)
 			for (int i = 0; i < 100; i++)
 				madvise(storm.mem, storm.len, MADV_DONTNEED);
 		break;
@@ -127,7 +91,7 @@ static void change(unsigned int how)
 		write_text("/proc/self/clear_refs", "4");
 		break;
 	case 4:
-		if (storm.kind == REGULAR)
+		if (storm.kind == VRING_REGULAR)
 			msync(storm.mem, storm.len, MS_SYNC);
 		else
 			madvise(storm.mem, storm.len, MADV_PAGEOUT);
@@ -143,9 +107,9 @@ static void change(unsigned int how)
 			waitpid(pid, NULL, 0);
 		break;
 	case 7:
-		if (storm.kind == THP) {
-			madvise(storm.mem, HUGE, MADV_COLLAPSE);
-			madvise(storm.mem + HUGE - PAGE, PAGE, MADV_DONTNEED);
+		if (storm.kind == VRING_THP) {
+			madvise(storm.mem, VRING_HUGE, MADV_COLLAPSE);
+			madvise(storm.mem + VRING_HUGE - PAGE, PAGE, MADV_DONTNEED);
 		}
 		break;
 	case 8:
@@ -198,7 +162,7 @@ static void add_counters(struct vring_dev *d)
 		FILE *f;
 		int i;
 
-		snprintf(path, sizeof(path), "%s/%d/stats", d->debugfs, q);
+		snprintf(path, sizeof(path), "%s/%d/stats", d->vdev.debugfs, q);
 		f = fopen(path, "re");
 		if (!f)
 			err(1, "%s", path);
@@ -250,7 +214,7 @@ static int start_again(struct vring_dev *d)
 }
 
 /* Returns packets, all of which came back. */
-static unsigned long turn(enum kind kind, bool iotlb)
+static unsigned long turn(enum vring_memory kind, bool iotlb)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
 	unsigned long packets = 0;
@@ -260,12 +224,12 @@ static unsigned long turn(enum kind kind, bool iotlb)
 	cfg.iotlb = iotlb;
 	cfg.num[VRING_RX] = 512 >> kind;
 	cfg.stall_ms = 60000;
-	cfg.memory = map_rings(kind, vring_ring_bytes(&cfg));
+	cfg.memory = vring_map(kind, vring_ring_bytes(&cfg));
 	if (cfg.memory == MAP_FAILED)
 		err(1, "memory for the rings");
 	if (vring_open(&d, &cfg) || vring_set_accessor(&d, "ringmap") ||
 	    vring_start(&d))
-		errx(1, "%s", d.error);
+		errx(1, "%s", d.vdev.error);
 	storm.d = &d;
 	storm.mem = cfg.memory;
 	storm.len = vring_ring_bytes(&cfg);
@@ -278,7 +242,7 @@ static unsigned long turn(enum kind kind, bool iotlb)
 		if (vring_run(&d, ROUND, NULL) || vring_idle(&d) ||
 		    vring_stop(&d) || start_again(&d))
 			errx(1, "%s%s: %s", kind_names[kind],
-			     iotlb ? ", device IOTLB" : "", d.error);
+			     iotlb ? ", device IOTLB" : "", d.vdev.error);
 		packets += ROUND;
 	}
 	storm.stop = true;
@@ -286,8 +250,8 @@ static unsigned long turn(enum kind kind, bool iotlb)
 	pthread_join(thread[1], NULL);
 	add_counters(&d);
 	vring_close(&d);
-	if (kind == THP)
-		munmap(cfg.memory, HUGE);
+	if (kind == VRING_THP)
+		munmap(cfg.memory, VRING_HUGE);
 	else
 		munmap(cfg.memory, storm.len);
 	return packets;

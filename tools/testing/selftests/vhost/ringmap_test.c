@@ -25,43 +25,19 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
+#include "virtqueue.h"
 #include "vring.h"
 
 #define PARAM		"/sys/module/vhost/parameters/accessor"
 #define WINDOWS		"/sys/kernel/debug/vhost/windows/"
-#define HUGE_SIZE	(2UL << 20)
 
 /* Seconds a test may take: emulation is slow, and the debug kernel slower. */
 #define PATIENCE	300
 
 #define ASSERT_OK(d, call) do {						\
 	int __ret = (call);						\
-	ASSERT_EQ(0, __ret) { TH_LOG("%s", (d)->error); }		\
+	ASSERT_EQ(0, __ret) { TH_LOG("%s", (d)->vdev.error); }		\
 } while (0)
-
-static ssize_t write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text));
-	if (ret < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-static void read_text(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
-
-	buf[n < 0 ? 0 : n] = 0;
-	if (fd >= 0)
-		close(fd);
-}
 
 static long read_number(const char *path)
 {
@@ -170,66 +146,25 @@ TEST_F_TIMEOUT(traffic, packets, PATIENCE)
 
 /* --- where the rings may lie --- */
 
-enum memory { ANON, THP, HUGETLB, SHMEM, REGULAR };
-
-static void *map_rings(enum memory kind, size_t len)
-{
-	int prot = PROT_READ | PROT_WRITE, fd = -1;
-	const char *dir = getenv("VRING_FILE_DIR");
-	char path[256], *p;
-
-	switch (kind) {
-	case ANON:
-		return mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	case THP:
-		p = mmap(NULL, 2 * HUGE_SIZE, prot,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (p == MAP_FAILED)
-			return p;
-		p = (char *)(((uintptr_t)p + HUGE_SIZE - 1) & -HUGE_SIZE);
-		if (madvise(p, HUGE_SIZE, MADV_HUGEPAGE))
-			return MAP_FAILED;
-		return p;
-	case HUGETLB:
-		write_text("/proc/sys/vm/nr_hugepages", "8");
-		return mmap(NULL, HUGE_SIZE, prot,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-	case SHMEM:
-		return mmap(NULL, len, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	case REGULAR:
-		snprintf(path, sizeof(path), "%s/rings.XXXXXX",
-			 dir ? dir : "/tmp");
-		fd = mkstemp(path);
-		if (fd < 0)
-			return MAP_FAILED;
-		unlink(path);
-		p = ftruncate(fd, len) ? MAP_FAILED :
-		    mmap(NULL, len, prot, MAP_SHARED, fd, 0);
-		close(fd);
-		return p;
-	}
-	return MAP_FAILED;
-}
-
 FIXTURE(memory) {
 	struct vring_dev d;
 };
 
 FIXTURE_VARIANT(memory) {
-	enum memory kind;
+	enum vring_memory kind;
 };
 
-FIXTURE_VARIANT_ADD(memory, anonymous) { .kind = ANON };
-FIXTURE_VARIANT_ADD(memory, thp) { .kind = THP };
-FIXTURE_VARIANT_ADD(memory, hugetlb) { .kind = HUGETLB };
-FIXTURE_VARIANT_ADD(memory, shmem) { .kind = SHMEM };
-FIXTURE_VARIANT_ADD(memory, file) { .kind = REGULAR };
+FIXTURE_VARIANT_ADD(memory, anonymous) { .kind = VRING_ANON };
+FIXTURE_VARIANT_ADD(memory, thp) { .kind = VRING_THP };
+FIXTURE_VARIANT_ADD(memory, hugetlb) { .kind = VRING_HUGETLB };
+FIXTURE_VARIANT_ADD(memory, shmem) { .kind = VRING_SHMEM };
+FIXTURE_VARIANT_ADD(memory, file) { .kind = VRING_REGULAR };
 
 FIXTURE_SETUP(memory)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
 
-	cfg.memory = map_rings(variant->kind, vring_ring_bytes(&cfg));
+	cfg.memory = vring_map(variant->kind, vring_ring_bytes(&cfg));
 	ASSERT_NE(MAP_FAILED, cfg.memory);
 	open_and_start(_metadata, &self->d, &cfg, "ringmap");
 }
@@ -248,7 +183,6 @@ TEST_F_TIMEOUT(memory, mapped, PATIENCE)
 /* --- memory that changes under traffic --- */
 
 #define TRACE		"/sys/kernel/tracing/"
-#define HUGE_BYTES	(2UL << 20)
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
 #endif
@@ -298,10 +232,10 @@ static void storm_soft_dirty(struct storm *s)
 /* The last page of the huge page is nobody's. */
 static void storm_split(struct storm *s)
 {
-	char *huge = (char *)((uintptr_t)s->mem & ~(HUGE_BYTES - 1));
+	char *huge = (char *)((uintptr_t)s->mem & ~(VRING_HUGE - 1));
 
-	madvise(huge, HUGE_BYTES, MADV_COLLAPSE);
-	madvise(huge + HUGE_BYTES - 4096, 4096, MADV_DONTNEED);
+	madvise(huge, VRING_HUGE, MADV_COLLAPSE);
+	madvise(huge + VRING_HUGE - 4096, 4096, MADV_DONTNEED);
 }
 
 static void storm_numa(struct storm *s)
@@ -331,7 +265,7 @@ FIXTURE(storm) {
 
 FIXTURE_VARIANT(storm) {
 	void (*once)(struct storm *s);
-	enum memory kind;
+	enum vring_memory kind;
 	const char *event;	/* seen by the rings */
 	const char *kept;	/* cause that desc and avail must not see */
 };
@@ -340,16 +274,16 @@ FIXTURE_VARIANT_ADD(storm, mprotect) {
 	.once = storm_mprotect, .event = "invalidate_mprotect"
 };
 FIXTURE_VARIANT_ADD(storm, mprotect_thp) {
-	.once = storm_mprotect, .kind = THP, .event = "invalidate_mprotect"
+	.once = storm_mprotect, .kind = VRING_THP, .event = "invalidate_mprotect"
 };
 FIXTURE_VARIANT_ADD(storm, dontneed_shmem) {
-	.once = storm_dontneed, .kind = SHMEM, .event = "invalidate_zap"
+	.once = storm_dontneed, .kind = VRING_SHMEM, .event = "invalidate_zap"
 };
 FIXTURE_VARIANT_ADD(storm, fork_cow) {
 	.once = storm_fork, .event = "invalidate_fork", .kept = "fork"
 };
 FIXTURE_VARIANT_ADD(storm, writeback) {
-	.once = storm_msync, .kind = REGULAR, .event = "invalidate_mkclean",
+	.once = storm_msync, .kind = VRING_REGULAR, .event = "invalidate_mkclean",
 	.kept = "mkclean"
 };
 FIXTURE_VARIANT_ADD(storm, soft_dirty) {
@@ -357,7 +291,7 @@ FIXTURE_VARIANT_ADD(storm, soft_dirty) {
 	.kept = "soft_dirty"
 };
 FIXTURE_VARIANT_ADD(storm, split) {
-	.once = storm_split, .kind = THP, .kept = "split"
+	.once = storm_split, .kind = VRING_THP, .kept = "split"
 };
 FIXTURE_VARIANT_ADD(storm, numa_hint) {
 	.once = storm_numa, .kept = "numa_hint"
@@ -405,7 +339,7 @@ FIXTURE_SETUP(storm)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
 
-	cfg.memory = map_rings(variant->kind, vring_ring_bytes(&cfg));
+	cfg.memory = vring_map(variant->kind, vring_ring_bytes(&cfg));
 	ASSERT_NE(MAP_FAILED, cfg.memory);
 	open_and_start(_metadata, &self->d, &cfg, "ringmap");
 	self->s = (struct storm){ .d = &self->d, .mem = cfg.memory,
@@ -764,14 +698,14 @@ FIXTURE_TEARDOWN(bad_address)
 
 static int set_addr(struct vring_dev *d, struct vhost_vring_addr *a)
 {
-	return ioctl(d->fd, VHOST_SET_VRING_ADDR, a) ? errno : 0;
+	return ioctl(d->vdev.fd, VHOST_SET_VRING_ADDR, a) ? errno : 0;
 }
 
 static int set_backend(struct vring_dev *d)
 {
 	struct vhost_vring_file f = { VRING_TX, d->tap };
 
-	return ioctl(d->fd, VHOST_NET_SET_BACKEND, &f) ? errno : 0;
+	return ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &f) ? errno : 0;
 }
 
 TEST_F_TIMEOUT(bad_address, same_errors, PATIENCE)
@@ -837,7 +771,7 @@ TEST_F_TIMEOUT(bad_address, more_than_the_ring, PATIENCE)
 			for (int i = 0; i < trial % 200 * 400; i++)
 				__asm__ volatile("" ::: "memory");
 		}
-		ASSERT_EQ(0, ioctl(d.fd, VHOST_GET_VRING_BASE, &base));
+		ASSERT_EQ(0, ioctl(d.vdev.fd, VHOST_GET_VRING_BASE, &base));
 		__atomic_store_n(&v->avail->idx, base.num, __ATOMIC_SEQ_CST);
 	}
 	/* It still answers, and another device works. */
@@ -881,7 +815,7 @@ TEST_F_TIMEOUT(device, killed_in_the_middle, PATIENCE)
 	if (!pid) {
 		if (vring_open(&d, &cfg) || vring_set_accessor(&d, "ringmap") ||
 		    vring_start(&d) || vring_run(&d, 100, NULL) ||
-		    write(report[1], d.debugfs, sizeof(dir)) < 0)
+		    write(report[1], d.vdev.debugfs, sizeof(dir)) < 0)
 			_exit(1);
 		while (!vring_run(&d, 100000, NULL))
 			;
@@ -995,7 +929,7 @@ TEST_F_TIMEOUT(ahead, restart, PATIENCE)
 	uint64_t received = d->res.received, foreign = d->res.foreign;
 
 	ASSERT_OK(d, vring_stop(d));
-	ASSERT_EQ(0, ioctl(d->fd, VHOST_GET_VRING_BASE, &s));
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_GET_VRING_BASE, &s));
 	EXPECT_EQ((uint16_t)(self->base + BAD + 1), s.num);
 	memset(other, 0, d->hdr_len + 64);
 	memset(other + d->hdr_len, 0xff, 6);
@@ -1003,7 +937,7 @@ TEST_F_TIMEOUT(ahead, restart, PATIENCE)
 		*tx_desc(d, self->base + i) = (struct vring_desc){
 			(uintptr_t)other, d->hdr_len + 64, 0, 0
 		};
-	ASSERT_EQ(0, ioctl(d->fd, VHOST_SET_VRING_BASE, &s));
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_SET_VRING_BASE, &s));
 	ASSERT_OK(d, vring_start(d));
 	kick_tx(d);
 	ASSERT_TRUE(wait_used(d, self->used + BATCH - 1));
@@ -1131,11 +1065,11 @@ TEST_F_TIMEOUT(iotlb, moves, PATIENCE)
 	msg.iotlb = (struct vhost_iotlb_msg){
 		.iova = iova, .size = d->ring_len, .type = VHOST_IOTLB_INVALIDATE,
 	};
-	ASSERT_EQ((ssize_t)sizeof(msg), write(d->fd, &msg, sizeof(msg)));
+	ASSERT_EQ((ssize_t)sizeof(msg), write(d->vdev.fd, &msg, sizeof(msg)));
 	msg.iotlb.type = VHOST_IOTLB_UPDATE;
 	msg.iotlb.perm = VHOST_ACCESS_RW;
 	msg.iotlb.uaddr = (uintptr_t)other;
-	ASSERT_EQ((ssize_t)sizeof(msg), write(d->fd, &msg, sizeof(msg)));
+	ASSERT_EQ((ssize_t)sizeof(msg), write(d->vdev.fd, &msg, sizeof(msg)));
 	/* The driver goes on there, too. What was there before stays as it is. */
 	for (int q = 0; q < VRING_QUEUES; q++) {
 		struct vring *v = &d->q[q].vring;
@@ -1291,6 +1225,15 @@ TEST_F_TIMEOUT(device, dirty_after_madv_free, PATIENCE)
 
 /* --- knobs --- */
 
+/* To the one in brackets. */
+static int restore_parameter(char *shown)
+{
+	char *name = strchr(shown, '[') + 1;
+
+	*strchr(name, ']') = 0;
+	return write_text(PARAM, name);
+}
+
 TEST_F_TIMEOUT(device, accessor_knobs, PATIENCE)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
@@ -1298,7 +1241,7 @@ TEST_F_TIMEOUT(device, accessor_knobs, PATIENCE)
 	struct vring_dev d;
 
 	ASSERT_OK(&d, vring_open(&d, &cfg));
-	snprintf(path, sizeof(path), "%s/1/accessor", d.debugfs);
+	snprintf(path, sizeof(path), "%s/1/accessor", d.vdev.debugfs);
 	EXPECT_EQ(8, write_text(path, "uaccess\n"));
 	read_text(path, text, sizeof(text));
 	EXPECT_STREQ("[uaccess] checked ringmap\n", text);
@@ -1322,11 +1265,71 @@ TEST_F_TIMEOUT(device, accessor_knobs, PATIENCE)
 	vring_close(&d);
 
 	ASSERT_OK(&d, vring_open(&d, &cfg));
-	snprintf(path, sizeof(path), "%s/0/accessor", d.debugfs);
+	snprintf(path, sizeof(path), "%s/0/accessor", d.vdev.debugfs);
 	read_text(path, text, sizeof(text));
 	EXPECT_STREQ("[uaccess] checked ringmap\n", text);
 	vring_close(&d);
-	write_text(PARAM, strstr(saved, "[ringmap]") ? "ringmap" : "uaccess");
+	restore_parameter(saved);
+}
+
+FIXTURE(parameter) {
+	char saved[64];
+};
+
+FIXTURE_VARIANT(parameter) {
+	const char *accessor;
+	const char *shown;
+};
+
+FIXTURE_VARIANT_ADD(parameter, uaccess) {
+	.accessor = "uaccess", .shown = "[uaccess] checked ringmap\n",
+};
+FIXTURE_VARIANT_ADD(parameter, checked) {
+	.accessor = "checked", .shown = "uaccess [checked] ringmap\n",
+};
+FIXTURE_VARIANT_ADD(parameter, ringmap) {
+	.accessor = "ringmap", .shown = "uaccess checked [ringmap]\n",
+};
+
+FIXTURE_SETUP(parameter)
+{
+	read_text(PARAM, self->saved, sizeof(self->saved));
+	ASSERT_NE(NULL, strchr(self->saved, '['));
+	ASSERT_GT(write_text(PARAM, variant->accessor), 0);
+}
+
+FIXTURE_TEARDOWN(parameter)
+{
+	EXPECT_GT(restore_parameter(self->saved), 0);
+}
+
+/* The parameter decides for every kind of device, and for each queue. */
+TEST_F_TIMEOUT(parameter, every_device, PATIENCE)
+{
+	static const struct {
+		const char *node;
+		unsigned int queues;
+	} devices[] = {
+		{ "/dev/vhost-test", 1 },
+		{ "/dev/vhost-vsock", 2 },
+		{ "/dev/vhost-scsi", 3 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(devices); i++) {
+		struct device d;
+
+		ASSERT_OK(&d, device_open(&d, devices[i].node, NULL,
+					  devices[i].queues, 16, 0, 0));
+		for (unsigned int q = 0; q < d.vdev.nqueues; q++) {
+			char path[160], text[64];
+
+			snprintf(path, sizeof(path), "%s/%u/accessor",
+				 d.vdev.debugfs, q);
+			read_text(path, text, sizeof(text));
+			EXPECT_STREQ(variant->shown, text);
+		}
+		device_close(&d);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -2,7 +2,6 @@
 /* See vring.h. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -12,7 +11,6 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,22 +19,14 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "vring.h"
 
 #define ETHERTYPE_TEST	0x88b5	/* IEEE 802 local experimental */
 #define TAP_QLEN	32767	/* the most that the kernel allows */
-#define IOVA_BASE	(1UL << 40)	/* IOVAs are no user addresses */
 #define LOG_GPA		(1UL << 20)	/* guest-physical addresses are small */
 #define LOG_PAGE	4096UL		/* VHOST_PAGE_SIZE */
-#define DEBUGFS_VHOST	"/sys/kernel/debug/vhost"
-
-/* Shared memory: each index is read and written once, with its order. */
-#define load(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
-#define full_fence()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 struct frame {
 	uint8_t dst[6];
@@ -47,50 +37,7 @@ struct frame {
 	uint8_t payload[];
 } __attribute__((packed));
 
-static int fail(struct vring_dev *d, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(d->error, sizeof(d->error), fmt, ap);
-	va_end(ap);
-	if (err) {
-		size_t n = strlen(d->error);
-
-		snprintf(d->error + n, sizeof(d->error) - n, ": %s",
-			 strerror(err));
-	}
-	return -(err ? err : EPROTO);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static size_t page_up(size_t n)
-{
-	size_t page = sysconf(_SC_PAGESIZE);
-
-	return (n + page - 1) & ~(page - 1);
-}
-
-/* Bytes of one part, with the event index that follows the ring. */
-static size_t part_bytes(unsigned int num, int part)
-{
-	switch (part) {
-	case VRING_DESC:
-		return num * sizeof(struct vring_desc);
-	case VRING_AVAIL:
-		return sizeof(struct vring_avail) + (num + 1) * sizeof(uint16_t);
-	default:
-		return sizeof(struct vring_used) +
-		       num * sizeof(struct vring_used_elem) + sizeof(uint16_t);
-	}
-}
+#define fail(d, ...)	vdev_fail(&(d)->vdev, __VA_ARGS__)
 
 size_t vring_ring_bytes(const struct vring_config *cfg)
 {
@@ -99,8 +46,47 @@ size_t vring_ring_bytes(const struct vring_config *cfg)
 	for (int q = 0; q < VRING_QUEUES; q++)
 		for (int p = 0; p < VRING_PARTS; p++)
 			sum += page_up(cfg->offset[p] +
-				       part_bytes(cfg->num[q], p));
+				       vdev_part_bytes(cfg->num[q], p));
 	return sum;
+}
+
+void *vring_map(enum vring_memory kind, size_t len)
+{
+	int prot = PROT_READ | PROT_WRITE, fd = -1;
+	const char *dir = getenv("VRING_FILE_DIR");
+	char path[256], *p;
+
+	switch (kind) {
+	case VRING_ANON:
+		return mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	case VRING_THP:
+		p = mmap(NULL, 2 * VRING_HUGE, prot,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return p;
+		p = (char *)(((uintptr_t)p + VRING_HUGE - 1) & -VRING_HUGE);
+		if (madvise(p, VRING_HUGE, MADV_HUGEPAGE))
+			return MAP_FAILED;
+		return p;
+	case VRING_HUGETLB:
+		write_text("/proc/sys/vm/nr_hugepages", "8");
+		return mmap(NULL, VRING_HUGE, prot,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	case VRING_SHMEM:
+		return mmap(NULL, len, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	case VRING_REGULAR:
+		snprintf(path, sizeof(path), "%s/rings.XXXXXX",
+			 dir ? dir : "/tmp");
+		fd = mkstemp(path);
+		if (fd < 0)
+			return MAP_FAILED;
+		unlink(path);
+		p = ftruncate(fd, len) ? MAP_FAILED :
+		    mmap(NULL, len, prot, MAP_SHARED, fd, 0);
+		close(fd);
+		return p;
+	}
+	return MAP_FAILED;
 }
 
 static void lay_out(struct vring_dev *d)
@@ -114,7 +100,7 @@ static void lay_out(struct vring_dev *d)
 		for (int p = 0; p < VRING_PARTS; p++) {
 			part[p] = at + d->cfg.offset[p];
 			at += page_up(d->cfg.offset[p] +
-				      part_bytes(d->cfg.num[i], p));
+				      vdev_part_bytes(d->cfg.num[i], p));
 		}
 		v->num = d->cfg.num[i];
 		v->desc = part[VRING_DESC];
@@ -139,57 +125,39 @@ static bool in_rings(const struct vring_dev *d, const void *p)
 static uint64_t dma(const struct vring_dev *d, const void *p)
 {
 	if (d->cfg.iotlb)
-		return (uintptr_t)p + IOVA_BASE;
+		return (uintptr_t)p + VDEV_IOVA_BASE;
 	if (!d->cfg.log)
 		return (uintptr_t)p;
 	return LOG_GPA + (in_rings(d, p) ? (const char *)p - d->ring_mem :
 			  (long)d->ring_len + ((const char *)p - d->buf));
 }
 
-static int iotlb_message(struct vring_dev *d, void *p, size_t len, int type)
-{
-	struct vhost_msg msg = {
-		.type = VHOST_IOTLB_MSG,
-		.iotlb = {
-			.iova = dma(d, p), .size = len, .uaddr = (uintptr_t)p,
-			.perm = VHOST_ACCESS_RW, .type = type,
-		},
-	};
-
-	if (write(d->fd, &msg, sizeof(msg)) != sizeof(msg))
-		return fail(d, errno, "device IOTLB message %d", type);
-	return 0;
-}
-
 int vring_iotlb_update(struct vring_dev *d, void *p, size_t len)
 {
-	return iotlb_message(d, p, len, VHOST_IOTLB_UPDATE);
+	return vdev_iotlb(&d->vdev, dma(d, p), p, len, VHOST_IOTLB_UPDATE);
 }
 
 int vring_iotlb_invalidate(struct vring_dev *d, void *p, size_t len)
 {
-	return iotlb_message(d, p, len, VHOST_IOTLB_INVALIDATE);
+	return vdev_iotlb(&d->vdev, dma(d, p), p, len, VHOST_IOTLB_INVALIDATE);
 }
 
 /* What vhost missed is in the rings or in the buffers. */
 static int serve_misses(struct vring_dev *d)
 {
-	struct vhost_msg msg;
+	uint64_t iova;
 	int ret = 0;
 
-	while (d->cfg.iotlb && !ret &&
-	       read(d->fd, &msg, sizeof(msg)) == sizeof(msg)) {
-		char *p = (char *)(uintptr_t)(msg.iotlb.iova - IOVA_BASE);
+	while (d->cfg.iotlb && !ret && vdev_next_miss(&d->vdev, &iova)) {
+		char *p = (char *)(uintptr_t)(iova - VDEV_IOVA_BASE);
 
-		if (msg.iotlb.type != VHOST_IOTLB_MISS)
-			continue;
 		if (in_rings(d, p))
 			ret = vring_iotlb_update(d, d->ring_mem, d->ring_len);
 		else if (p >= d->buf && p < d->buf + d->buf_len)
 			ret = vring_iotlb_update(d, d->buf, d->buf_len);
 		else
 			ret = fail(d, 0, "vhost asks for IOVA %#llx, which nobody has",
-				   (unsigned long long)msg.iotlb.iova);
+				   (unsigned long long)iova);
 	}
 	return ret;
 }
@@ -296,27 +264,6 @@ static int open_tap(struct vring_dev *d)
 	return ret ? ret : set_frame_loop(d);
 }
 
-/* The directory of this device is the newest one of this process. */
-static void find_debugfs(struct vring_dev *d)
-{
-	unsigned int best = 0, pid, n;
-	struct dirent *e;
-	DIR *dir;
-
-	d->debugfs[0] = 0;
-	dir = opendir(DEBUGFS_VHOST);
-	if (!dir)
-		return;
-	while ((e = readdir(dir)))
-		if (sscanf(e->d_name, "%u-%u", &pid, &n) == 2 &&
-		    pid == (unsigned int)getpid() && n > best)
-			best = n;
-	closedir(dir);
-	if (best)
-		snprintf(d->debugfs, sizeof(d->debugfs), DEBUGFS_VHOST "/%u-%u",
-			 getpid(), best);
-}
-
 static int vhost_gave_up(struct vring_dev *d)
 {
 	uint64_t n;
@@ -343,9 +290,10 @@ int vring_setup(struct vring_dev *d)
 	bool iotlb = d->cfg.iotlb;
 	uint64_t features = 1ULL << VIRTIO_F_VERSION_1, have;
 
-	find_debugfs(d);
+	/* Without our option there is none; who needs it will say so. */
+	vdev_find_debugfs(&d->vdev);
 	vhost_gave_up(d);	/* what an earlier life of the queues left */
-	if (ioctl(d->fd, VHOST_SET_OWNER))
+	if (ioctl(d->vdev.fd, VHOST_SET_OWNER))
 		return fail(d, errno, "VHOST_SET_OWNER");
 	if (d->cfg.event_idx)
 		features |= 1ULL << VIRTIO_RING_F_EVENT_IDX;
@@ -357,7 +305,7 @@ int vring_setup(struct vring_dev *d)
 		features |= 1ULL << VIRTIO_F_ACCESS_PLATFORM;
 	if (d->cfg.log)
 		features |= 1ULL << VHOST_F_LOG_ALL;
-	if (ioctl(d->fd, VHOST_GET_FEATURES, &have))
+	if (ioctl(d->vdev.fd, VHOST_GET_FEATURES, &have))
 		return fail(d, errno, "VHOST_GET_FEATURES");
 	if (features & ~have)
 		return fail(d, ENOTSUP, "vhost-net lacks features %#llx",
@@ -374,22 +322,17 @@ int vring_setup(struct vring_dev *d)
 	if (d->cfg.log) {
 		uint64_t base = (uintptr_t)d->log;
 
-		if (ioctl(d->fd, VHOST_SET_LOG_BASE, &base))
+		if (ioctl(d->vdev.fd, VHOST_SET_LOG_BASE, &base))
 			return fail(d, errno, "VHOST_SET_LOG_BASE");
 	}
-	if (ioctl(d->fd, VHOST_SET_MEM_TABLE, &mem))
+	if (ioctl(d->vdev.fd, VHOST_SET_MEM_TABLE, &mem))
 		return fail(d, errno, "VHOST_SET_MEM_TABLE");
-	if (ioctl(d->fd, VHOST_SET_FEATURES, &features))
+	if (ioctl(d->vdev.fd, VHOST_SET_FEATURES, &features))
 		return fail(d, errno, "VHOST_SET_FEATURES");
 
 	reset_queues(d);
 	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
 		struct vring_queue *q = &d->q[i];
-		struct vhost_vring_state num = { i, q->vring.num };
-		struct vhost_vring_state base = { i, 0 };
-		struct vhost_vring_file kick = { i, q->kick };
-		struct vhost_vring_file call = { i, q->call };
-		struct vhost_vring_file err = { i, q->err };
 		struct vhost_vring_addr addr = {
 			.index = i,
 			.flags = d->cfg.log ? 1 << VHOST_VRING_F_LOG : 0,
@@ -400,14 +343,11 @@ int vring_setup(struct vring_dev *d)
 		};
 		struct vhost_vring_state busy = { i, d->cfg.busyloop_us };
 
-		if (ioctl(d->fd, VHOST_SET_VRING_NUM, &num) ||
-		    ioctl(d->fd, VHOST_SET_VRING_BASE, &base) ||
-		    ioctl(d->fd, VHOST_SET_VRING_ADDR, &addr) ||
-		    ioctl(d->fd, VHOST_SET_VRING_KICK, &kick) ||
-		    ioctl(d->fd, VHOST_SET_VRING_CALL, &call) ||
-		    ioctl(d->fd, VHOST_SET_VRING_ERR, &err) ||
-		    ioctl(d->fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &busy))
-			return fail(d, errno, "cannot set up queue %u", i);
+		if (vdev_set_queue(&d->vdev, q->vring.num, &addr, q->kick,
+				   q->call, q->err))
+			return -EPROTO;
+		if (ioctl(d->vdev.fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &busy))
+			return fail(d, errno, "VHOST_SET_VRING_BUSYLOOP_TIMEOUT");
 	}
 	/* An empty IOTLB could not even say where the used flags are. */
 	return iotlb ? vring_iotlb_update(d, d->ring_mem, d->ring_len) : 0;
@@ -425,7 +365,8 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 
 	memset(d, 0, sizeof(*d));
 	d->cfg = *cfg;
-	d->fd = d->tap = d->xdp_link = -1;
+	d->vdev.nqueues = VRING_QUEUES;
+	d->vdev.fd = d->tap = d->xdp_link = -1;
 	d->hdr_len = sizeof(struct virtio_net_hdr_mrg_rxbuf);
 	for (int i = 0; i < VRING_QUEUES; i++) {
 		struct vring_queue *q = &d->q[i];
@@ -469,8 +410,8 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 			return fail(d, ENOMEM, "the log");
 	}
 
-	d->fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (d->fd < 0)
+	d->vdev.fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (d->vdev.fd < 0)
 		return fail(d, errno, "/dev/vhost-net");
 	if (open_tap(d))
 		return -EPROTO;
@@ -483,17 +424,10 @@ static void publish(struct vring_dev *d, int queue)
 	struct vring_queue *q = &d->q[queue];
 	struct vring *v = &q->vring;
 	uint64_t one = 1;
-	bool kick;
 
-	store(&v->avail->idx, q->avail);
-	full_fence();	/* index before we look whether vhost sleeps */
-	if (d->cfg.event_idx)
-		kick = vring_need_event(load(&vring_avail_event(v)), q->avail,
-					q->kicked);
-	else
-		kick = !(load(&v->used->flags) & VRING_USED_F_NO_NOTIFY);
-	q->kicked = q->avail;
-	if (kick && write(q->kick, &one, sizeof(one)) < 0)
+	/* Where there is no eventfd the test kicks by itself. */
+	if (vdev_publish(v, q->avail, &q->kicked, d->cfg.event_idx) &&
+	    write(q->kick, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -696,7 +630,7 @@ static void wait_call(struct vring_dev *d)
 	for (int i = 0; i < VRING_QUEUES; i++)
 		if (load(&d->q[i].vring.used->idx) != d->q[i].last_used)
 			return;
-	p[VRING_QUEUES] = (struct pollfd){ d->fd, POLLIN, 0 };
+	p[VRING_QUEUES] = (struct pollfd){ d->vdev.fd, POLLIN, 0 };
 	poll(p, VRING_QUEUES + d->cfg.iotlb, 20);
 	for (int i = 0; i < VRING_QUEUES; i++)
 		if (p[i].revents && read(d->q[i].call, &n, sizeof(n)) < 0)
@@ -794,7 +728,7 @@ int vring_idle(struct vring_dev *d)
 	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
 		struct vhost_vring_state s = { .index = i };
 
-		if (ioctl(d->fd, VHOST_GET_VRING_BASE, &s))
+		if (ioctl(d->vdev.fd, VHOST_GET_VRING_BASE, &s))
 			return fail(d, errno, "VHOST_GET_VRING_BASE");
 	}
 	return 0;
@@ -807,7 +741,7 @@ int vring_start(struct vring_dev *d)
 	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
 		struct vhost_vring_file f = { i, d->tap };
 
-		if (ioctl(d->fd, VHOST_NET_SET_BACKEND, &f))
+		if (ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &f))
 			return fail(d, errno, "VHOST_NET_SET_BACKEND of queue %u", i);
 	}
 	return 0;
@@ -815,7 +749,7 @@ int vring_start(struct vring_dev *d)
 
 int vring_reset_owner(struct vring_dev *d)
 {
-	if (ioctl(d->fd, VHOST_RESET_OWNER))
+	if (ioctl(d->vdev.fd, VHOST_RESET_OWNER))
 		return fail(d, errno, "VHOST_RESET_OWNER");
 	return 0;
 }
@@ -825,7 +759,7 @@ int vring_stop(struct vring_dev *d)
 	for (unsigned int i = 0; i < VRING_QUEUES; i++) {
 		struct vhost_vring_file f = { i, -1 };
 
-		if (ioctl(d->fd, VHOST_NET_SET_BACKEND, &f))
+		if (ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &f))
 			return fail(d, errno, "cannot detach queue %u", i);
 	}
 	return 0;
@@ -833,8 +767,8 @@ int vring_stop(struct vring_dev *d)
 
 void vring_close(struct vring_dev *d)
 {
-	if (d->fd >= 0)
-		close(d->fd);
+	if (d->vdev.fd >= 0)
+		close(d->vdev.fd);
 	if (d->xdp_link >= 0)
 		close(d->xdp_link);
 	if (d->tap >= 0)
@@ -858,50 +792,18 @@ void vring_close(struct vring_dev *d)
 		munmap(d->buf, d->buf_len);
 	memset(d->q, 0, sizeof(d->q));
 	d->buf = NULL;
-	d->fd = d->tap = d->xdp_link = -1;
+	d->vdev.fd = d->tap = d->xdp_link = -1;
 	d->own_mem = false;
 }
 
 int vring_set_accessor(struct vring_dev *d, const char *accessor)
 {
-	char path[160];
-
-	for (int i = 0; i < VRING_QUEUES; i++) {
-		size_t n = strlen(accessor);
-		int fd, err = 0;
-
-		snprintf(path, sizeof(path), "%s/%d/accessor", d->debugfs, i);
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		if (fd < 0)
-			return fail(d, errno, "%s", path);
-		if (write(fd, accessor, n) != (ssize_t)n)
-			err = errno;
-		close(fd);
-		if (err)
-			return fail(d, err, "accessor '%s'", accessor);
-	}
-	return 0;
+	return vdev_set_accessor(&d->vdev, accessor);
 }
 
 long long vring_stat(struct vring_dev *d, int queue, const char *name)
 {
-	char path[160], key[64];
-	long long value, found = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%d/stats", d->debugfs, queue);
-	f = fopen(path, "re");
-	if (!f) {
-		fail(d, errno, "%s", path);
-		return -1;
-	}
-	while (fscanf(f, "%63s %lld", key, &value) == 2)
-		if (!strcmp(key, name))
-			found = value;
-	fclose(f);
-	if (found < 0)
-		fail(d, 0, "%s has no '%s'", path, name);
-	return found;
+	return vdev_stat(&d->vdev, queue, name);
 }
 
 long long vring_stat_sum(struct vring_dev *d, const char *name)

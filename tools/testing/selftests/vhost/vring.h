@@ -12,13 +12,13 @@
  *	struct vring_result res;
  *
  *	if (vring_open(&d, &cfg) || vring_start(&d))
- *		errx(1, "%s", d.error);
+ *		errx(1, "%s", d.vdev.error);
  *	if (vring_run(&d, 1000, &res))
- *		errx(1, "%s", d.error);
+ *		errx(1, "%s", d.vdev.error);
  *	vring_close(&d);
  *
- * Every function returns 0 or a negative errno, with a sentence in the device's
- * @error. A device must be used by one thread at a time.
+ * Every function returns 0 or a negative errno, with a sentence in the error of the
+ * device's @vdev. A device must be used by one thread at a time.
  */
 #ifndef VRING_H
 #define VRING_H
@@ -28,15 +28,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vdev.h"
+
 /* vhost-net's queue numbers */
 enum { VRING_RX, VRING_TX, VRING_QUEUES };
-
-/* Parts of a virtqueue, in the order of enum vhost_uaddr_type */
-enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
 
 #define VRING_BUF_SIZE	2048
 #define VRING_MAX_FRAME	1514
 #define VRING_MIN_FRAME	64
+
+#define VRING_HUGE	(2UL << 20)	/* bytes of a huge page */
+
+/* Memory for the rings */
+enum vring_memory {
+	VRING_ANON, VRING_THP, VRING_SHMEM, VRING_REGULAR, VRING_HUGETLB,
+};
 
 /**
  * struct vring_config - what to open
@@ -138,11 +144,10 @@ struct vring_result {
  * @buf: data buffers, @buf_len bytes
  * @log: with @cfg.log, a bit for each page that vhost wrote: of @ring_mem, and then
  *	of @buf
- * @fd: /dev/vhost-net
+ * @vdev: /dev/vhost-net
  * @tap: the TAP
  * @next_seq: sequence number of the next packet to send
  * @expect_seq: and of the next one to receive
- * @error: what went wrong, a sentence
  */
 struct vring_dev {
 	struct vring_config cfg;
@@ -152,7 +157,7 @@ struct vring_dev {
 	char *buf;
 	size_t buf_len;
 	unsigned long *log;
-	int fd;
+	struct vdev vdev;
 	int tap;
 	int xdp_link;
 	int ifindex;
@@ -161,8 +166,6 @@ struct vring_dev {
 	uint64_t next_seq;
 	uint64_t expect_seq;
 	struct vring_result res;
-	char debugfs[96];
-	char error[256];
 };
 
 /**
@@ -172,6 +175,16 @@ struct vring_dev {
  * Return: bytes, a multiple of the page size.
  */
 size_t vring_ring_bytes(const struct vring_config *cfg);
+
+/**
+ * vring_map() - memory for the rings
+ * @kind: of memory. A file is in VRING_FILE_DIR of the environment, or in /tmp; THP
+ *	begins on a huge page
+ * @len: bytes, at most VRING_HUGE
+ *
+ * Return: address, or MAP_FAILED.
+ */
+void *vring_map(enum vring_memory kind, size_t len);
 
 /** vring_open() - open vhost-net and a TAP, become owner, set up the rings */
 int vring_open(struct vring_dev *d, const struct vring_config *cfg);
@@ -230,7 +243,7 @@ int vring_iotlb_invalidate(struct vring_dev *d, void *p, size_t len);
 /** vring_page_logged() - take the log's bit of the page at @p, clearing it */
 bool vring_page_logged(struct vring_dev *d, const void *p);
 
-/** vring_stat() - a counter of one queue, or -1 with @error set */
+/** vring_stat() - a counter of one queue, or -1 with the error set */
 long long vring_stat(struct vring_dev *d, int queue, const char *name);
 
 /** vring_stat_sum() - the same over both queues */
