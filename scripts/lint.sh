@@ -25,7 +25,7 @@ checkpatch --strict --ignore BRACKET_SPACE,MACRO_ARG_UNUSED,MACRO_ARG_REUSE -f "
 checkpatch --ignore COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON -f "${trace[@]}" ||
 	note "checkpatch: see above"
 # User space has no ARRAY_SIZE and no __packed, and kselftest's macros are so.
-checkpatch --ignore ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,COMPLEX_MACRO,SPLIT_STRING,EMBEDDED_FUNCTION_NAME \
+checkpatch --ignore ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,COMPLEX_MACRO,MULTISTATEMENT_MACRO_USE_DO_WHILE,SPLIT_STRING,EMBEDDED_FUNCTION_NAME \
 	-f "${tools[@]}" || note "checkpatch: see above"
 for p in hooks/"$(cat scripts/base-series)"/*.patch; do
 	# The macros of vhost.c that a hook stands in are as the base has them.
