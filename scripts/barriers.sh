@@ -48,6 +48,8 @@ expect aarch64-linux-gnu-objdump "$arm/ringmap.o" __vhost_ringmap_enable_notify 
 	'strh;dmbish;ldrh;.*dmbishld;' 'request, barrier, avail index, barrier, entries'
 expect aarch64-linux-gnu-objdump "$arm/ringmap.o" __vhost_ringmap_avail_idx \
 	'ldrh;.*dmbishld;' 'avail index, barrier, entries'
+expect aarch64-linux-gnu-objdump "$arm/ringmap.o" __vhost_ringmap_avail_idx \
+	'strh;dmbish;ldrh;.*dmbishld;' 'request, barrier, avail index, barrier, entries'
 expect aarch64-linux-gnu-objdump "$arm/vhost.o" vhost_add_used_n \
 	'dmbishst;.*dmbishst;' 'used index, barrier, dirty log'
 expect objdump "$x86/ringmap.o" read_ahead 'sbb;' 'descriptor index clamped'

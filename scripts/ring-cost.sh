@@ -76,7 +76,7 @@ awk '
 				limit(what "instructions, uaccess against base", insn[k "uaccess"] / insn[k "base"], 1.02)
 				limit(what "instructions, unmappable against base", insn[k "unmappable"] / insn[k "base"], 1.02)
 			}
-			if (f[2] == 1 && f[1] == "both")
+			if (f[2] == 1)
 				limit(what "sections under the map lock", sections[k "ringmap"], 3)
 		}
 		exit bad > 0

@@ -492,6 +492,18 @@ static void *flat_address(const struct vhost_ringmap_region *r)
 	return r->kaddr[0] + r->offset;
 }
 
+/*
+ * Kernel address of descriptor @i of @num, or NULL. Caller holds the map lock. Leaving
+ * user access also leaves its speculation barrier.
+ */
+static __always_inline const void *
+desc_at(const struct vhost_ringmap_region *desc, unsigned int num, unsigned int i)
+{
+	i = array_index_nospec(i, num);
+	return region_at(desc, i * sizeof(struct vring_desc),
+			 sizeof(struct vring_desc));
+}
+
 /* What follows from the mapped pages. Caller holds the map lock. */
 static noinline void derive(struct vhost_virtqueue *vq)
 {
@@ -567,9 +579,7 @@ static void read_ahead(struct vhost_virtqueue *vq, u16 idx, unsigned int n)
 		/* If one is out of range, the caller says so. */
 		next = vhost16_to_cpu(vq, a->head[i]);
 		while (next < num) {
-			const void *p = region_at(desc, sizeof(*to) *
-						  array_index_nospec(next, num),
-						  sizeof(*to));
+			const void *p = desc_at(desc, num, next);
 
 			if (unlikely(!p || to == a->desc + VHOST_RINGMAP_BATCH))
 				goto cut;
@@ -579,18 +589,15 @@ static void read_ahead(struct vhost_virtqueue *vq, u16 idx, unsigned int n)
 				break;
 			next = vhost16_to_cpu(vq, to[-1].next);
 		}
-		a->span[i].at = chain - a->desc;
-		a->span[i].end = to - a->desc;
+		a->bound[i + 1] = to - a->desc;
 	}
 	goto out;
 cut:
 	/* What is left of a chain is for the next time, or for the caller. */
-	if (i) {
+	if (i)
 		to = chain;
-	} else if (to != chain) {
-		a->span[i].at = 0;
-		a->span[i++].end = to - chain;
-	}
+	else if (to != chain)
+		a->bound[++i] = to - chain;
 out:
 	a->count = i;
 	rm->stats.mapped += i + (to - a->desc);
@@ -626,20 +633,61 @@ static __always_inline __virtio16 read_avail_idx(struct vhost_virtqueue *vq)
 	return idx;
 }
 
+/*
+ * Ask the driver for a kick, by @val at @ask, and look at the avail index again.
+ * Caller holds the map lock.
+ */
+static __always_inline __virtio16
+ask_and_look(struct vhost_virtqueue *vq, __virtio16 *ask, u16 val)
+{
+	vq->ringmap.stats.mapped += 2;
+	WRITE_ONCE(*ask, cpu_to_vhost16(vq, val));
+	/*
+	 * The request before we look once more; pairs with the barrier between
+	 * the driver's store of the avail index and its look at the request.
+	 */
+	smp_mb();
+	return read_avail_idx(vq);
+}
+
+/*
+ * Whether vhost_enable_notify() would write avail_event, and nothing else. Busy
+ * polling goes on looking after an empty ring, and wants no kick meanwhile.
+ */
+static bool may_ask(struct vhost_virtqueue *vq)
+{
+	return vq->ringmap.avail_event &&
+	       vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX) &&
+	       vq->used_flags & VRING_USED_F_NO_NOTIFY &&
+	       !vq->busyloop_timeout && !vq->log_used;
+}
+
 bool __vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
+	struct vhost_ringmap_ahead *a = &rm->ahead;
+	bool last_look = a->ask == VHOST_RINGMAP_ASK_IF_EMPTY;
+	u16 next = vq->last_avail_idx;
 	bool mapped;
 
+	a->ask = VHOST_RINGMAP_ASK_NOT;
 	spin_lock(&rm->lock);
 	if (unlikely(!rm->avail_idx))
 		derive(vq);
 	mapped = rm->avail_idx;
-	if (likely(mapped)) {
-		rm->stats.sections++;
-		rm->stats.mapped++;
-		*idx = read_avail_idx(vq);
+	if (unlikely(!mapped))
+		goto unlock;
+	rm->stats.sections++;
+	rm->stats.mapped++;
+	*idx = read_avail_idx(vq);
+	if (!last_look || vhost16_to_cpu(vq, *idx) != next || !may_ask(vq))
+		goto unlock;
+	*idx = ask_and_look(vq, rm->avail_event, next);
+	if (vhost16_to_cpu(vq, *idx) == next) {
+		a->idx = *idx;
+		a->ask = VHOST_RINGMAP_ASKED;
 	}
+unlock:
 	spin_unlock(&rm->lock);
 	return mapped;
 }
@@ -670,14 +718,7 @@ bool __vhost_ringmap_enable_notify(struct vhost_virtqueue *vq)
 	if (unlikely(!ask))
 		goto unlock;
 	rm->stats.sections++;
-	rm->stats.mapped += 2;
-	WRITE_ONCE(*ask, cpu_to_vhost16(vq, val));
-	/*
-	 * The request before we look once more; pairs with the barrier between
-	 * the driver's store of the avail index and its look at the request.
-	 */
-	smp_mb();
-	rm->ahead.idx = read_avail_idx(vq);
+	rm->ahead.idx = ask_and_look(vq, ask, val);
 	rm->ahead.have_idx = true;
 	mapped = true;
 unlock:
@@ -952,6 +993,7 @@ void __vhost_ringmap_reset(struct vhost_ringmap *rm)
 	rm->ahead.count = 0;
 	rm->ahead.left.end = 0;
 	rm->ahead.have_idx = false;
+	rm->ahead.ask = VHOST_RINGMAP_ASK_NOT;
 	rm->stats.resets++;
 	for (r = rm->region; r < rm->region + VHOST_RINGMAP_REGIONS; r++) {
 		WRITE_ONCE(r->len, 0);

@@ -8,6 +8,7 @@
 #include <linux/compiler.h>
 #include <linux/moduleparam.h>
 #include <linux/sched.h>
+#include <linux/string.h>
 
 #include "vhost.h"
 
@@ -130,6 +131,7 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq)
 static inline void vhost_ringmap_forget(struct vhost_virtqueue *vq)
 {
 	vq->ringmap.ahead.count = 0;
+	vq->ringmap.ahead.ask = VHOST_RINGMAP_ASK_NOT;
 }
 
 /**
@@ -143,11 +145,15 @@ static inline void vhost_ringmap_forget(struct vhost_virtqueue *vq)
  */
 #define vhost_ringmap_get(vq, x, ptr, type)				\
 ({									\
-	typeof(x) __val;						\
-	bool __done = vhost_ringmap_read(vq, type, &__val, ptr,		\
-					 sizeof(__val));		\
-	if (__done)							\
-		x = __val;						\
+	bool __done = false;						\
+	/* With user access, x can stay in a register. */		\
+	if (vhost_ringmap_mode(vq)) {					\
+		typeof(x) __val;					\
+		__done = vhost_ringmap_read(vq, type, &__val, ptr,	\
+					    sizeof(__val));		\
+		if (__done)						\
+			x = __val;					\
+	}								\
 	__done;								\
 })
 
@@ -165,6 +171,20 @@ static inline void vhost_ringmap_forget(struct vhost_virtqueue *vq)
 	vhost_ringmap_write(vq, VHOST_ADDR_USED, ptr, &__val,		\
 			    sizeof(__val));				\
 })
+
+/**
+ * vhost_ringmap_last_look() - the next look at the avail index is likely the last
+ * @vq: virtqueue
+ *
+ * If it finds nothing, vhost_enable_notify() follows: the driver is asked for a kick
+ * at once, in the same section under the map lock.
+ *
+ * Context: caller holds the queue's mutex, and calls vhost_ringmap_avail_idx() next.
+ */
+static __always_inline void vhost_ringmap_last_look(struct vhost_virtqueue *vq)
+{
+	vq->ringmap.ahead.ask = VHOST_RINGMAP_ASK_IF_EMPTY;
+}
 
 /**
  * vhost_ringmap_avail_idx() - read the avail index
@@ -192,6 +212,7 @@ vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx)
 	/* Before an index comes round that looks as if it were read ahead. */
 	a->count = 0;
 	a->have_idx = false;
+	a->ask = VHOST_RINGMAP_ASK_NOT;
 	if (unlikely(READ_ONCE(vq->ringmap.rest)))
 		vhost_ringmap_rest(&vq->ringmap);
 	return false;
@@ -212,7 +233,11 @@ vhost_ringmap_head(struct vhost_virtqueue *vq, __virtio16 *head, u16 idx)
 	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
 	u16 i;
 
-	if (!vhost_ringmap_active(vq)) {
+	if (likely(!vhost_ringmap_mode(vq))) {
+		a->left.end = 0;
+		return false;
+	}
+	if (unlikely(!vhost_ringmap_active(vq))) {
 		a->left.end = 0;
 		return false;
 	}
@@ -224,7 +249,7 @@ vhost_ringmap_head(struct vhost_virtqueue *vq, __virtio16 *head, u16 idx)
 		i = 0;
 	}
 	*head = a->head[i];
-	a->left = a->span[i];
+	memcpy(&a->left, a->bound + i, sizeof(a->left));
 	return true;
 }
 
@@ -232,20 +257,22 @@ vhost_ringmap_head(struct vhost_virtqueue *vq, __virtio16 *head, u16 idx)
  * vhost_ringmap_desc() - the next descriptor of the buffer that is being taken
  * @vq: virtqueue
  * @desc: out: descriptor
+ * @src: where in the descriptor table
  *
  * Context: caller holds the queue's mutex and called vhost_ringmap_head(); it
  * asks for the descriptors in the order of their chain.
- * Return: false where the caller must read the descriptor by itself: it was not
- * read ahead.
+ * Return: as vhost_ringmap_read().
  */
 static __always_inline bool
-vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc)
+vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc,
+		   const void __user *src)
 {
 	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
 
-	/* Whatever the mode is now: a chain that began here goes on here. */
+	/* Whatever the mode is now: a chain goes on by what it began with. */
 	if (a->left.at >= a->left.end)
-		return false;
+		return vhost_ringmap_read(vq, VHOST_ADDR_DESC, desc, src,
+					  sizeof(*desc));
 	*desc = a->desc[a->left.at++];
 	return true;
 }
@@ -318,7 +345,8 @@ vhost_ringmap_take_event(struct vhost_virtqueue *vq, __virtio16 *event)
  * vhost_ringmap_enable_notify() - ask the driver to kick, look for buffers again
  * @vq: virtqueue
  *
- * Both in one section, with a full barrier between them.
+ * Both in one section, with a full barrier between them; that of the last look, if
+ * that found nothing.
  *
  * Context: caller holds the queue's mutex, and calls vhost_ringmap_avail_idx()
  * next to take the index that was read.
@@ -327,7 +355,15 @@ vhost_ringmap_take_event(struct vhost_virtqueue *vq, __virtio16 *event)
 static __always_inline bool
 vhost_ringmap_enable_notify(struct vhost_virtqueue *vq)
 {
-	return vhost_ringmap_active(vq) && __vhost_ringmap_enable_notify(vq);
+	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
+
+	if (!vhost_ringmap_active(vq))
+		return false;
+	if (a->ask != VHOST_RINGMAP_ASKED)
+		return __vhost_ringmap_enable_notify(vq);
+	a->ask = VHOST_RINGMAP_ASK_NOT;
+	a->have_idx = true;
+	return true;
 }
 
 #else /* !CONFIG_VHOST_RINGMAP */
@@ -342,6 +378,7 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 #define vhost_ringmap_get(...)		false
 #define vhost_ringmap_put(...)		false
 #define vhost_ringmap_forget(...)	((void)0)
+#define vhost_ringmap_last_look(...)	((void)0)
 #define vhost_ringmap_avail_idx(...)	false
 #define vhost_ringmap_head(...)		false
 #define vhost_ringmap_desc(...)		false

@@ -111,8 +111,21 @@ struct vhost_ringmap_region {
  * @end: after the last
  */
 struct vhost_ringmap_span {
-	u16 at;
-	u16 end;
+	u8 at;
+	u8 end;
+};
+
+/**
+ * enum vhost_ringmap_ask - asking the driver for a kick together with a look at the
+ *	avail index
+ * @VHOST_RINGMAP_ASK_NOT: not asked
+ * @VHOST_RINGMAP_ASK_IF_EMPTY: the next look is to ask if it finds nothing
+ * @VHOST_RINGMAP_ASKED: it did, and found nothing afterwards either
+ */
+enum vhost_ringmap_ask {
+	VHOST_RINGMAP_ASK_NOT,
+	VHOST_RINGMAP_ASK_IF_EMPTY,
+	VHOST_RINGMAP_ASKED,
 };
 
 /**
@@ -121,9 +134,10 @@ struct vhost_ringmap_span {
  * @idx: avail index
  * @count: how many buffers there are
  * @have_idx: whether @idx was read and not asked for yet
+ * @ask: enum vhost_ringmap_ask
  * @left: what is left of the descriptors of the buffer that is being taken
  * @head: entries of the avail ring
- * @span: the buffers' descriptors
+ * @bound: buffer i has the descriptors from @bound[i] up to @bound[i + 1]
  * @desc: descriptors, chain after chain
  *
  * The driver made these available and must not change them until they are used.
@@ -135,9 +149,10 @@ struct vhost_ringmap_ahead {
 	__virtio16 idx;
 	u16 count;
 	bool have_idx;
+	u8 ask;
 	struct vhost_ringmap_span left;
 	__virtio16 head[VHOST_RINGMAP_BATCH];
-	struct vhost_ringmap_span span[VHOST_RINGMAP_BATCH];
+	u8 bound[VHOST_RINGMAP_BATCH + 1];
 	struct vring_desc desc[VHOST_RINGMAP_BATCH];
 };
 
