@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: storm bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
+.PHONY: storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -29,6 +29,7 @@ help:
 #|   make shell         a prompt in a VM with vhost and the selftests
 #|   make selftests     run the selftests in the VM; VARIANT=vm, debug or kcsan; T=name for one
 #|   make storm         10 million packets while all that can change does; VARIANT=debug
+#|   make fuzz          the accessors compared on random calls; SEED=1 CALLS=20000 REPLAY=
 #|   make refresh       write edits made in the tree back to this repository
 #|   make series        patches for 'git am'; OUT=dir (out/series)
 #|
@@ -68,7 +69,7 @@ kernel:
 	@scripts/compose.sh >/dev/null
 	@scripts/build.sh
 
-selftests storm:
+selftests storm fuzz:
 	@scripts/deps.sh check build vm
 	@scripts/$@.sh
 

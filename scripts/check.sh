@@ -116,6 +116,7 @@ wrong_use() {
 	}
 	refuse 'choose vm, debug' make kernel VARIANT=fast
 	refuse 'selftests run on' make selftests VARIANT=off
+	refuse 'cannot read REPLAY' make fuzz REPLAY=/nowhere
 	refuse 'is not a number' make kernel JOBS=many
 	refuse 'is not a file' make tree BASE=/nowhere.tar.xz
 	refuse 'cannot create' make tree RINGMAP_CACHE=/proc/none
@@ -175,6 +176,7 @@ if kernel=$(VARIANT=vm scripts/build.sh | tail -1); then
 	test_step "lint" scripts/lint.sh
 	test_step "barriers and clamps" scripts/barriers.sh
 	test_step "selftests" env VARIANT=vm T= scripts/selftests.sh
+	test_step "fuzz" env VARIANT=vm SEED=1 CALLS=20000 REPLAY= scripts/fuzz.sh
 else
 	test_step "kernel" false
 fi
@@ -182,6 +184,8 @@ test_step "options off are the base" scripts/off-proof.sh
 if [ "${1:-}" = full ]; then
 	test_step "debug kernel" env VARIANT=debug T= scripts/selftests.sh
 	test_step "storm on the debug kernel" env VARIANT=debug scripts/storm.sh
+	test_step "fuzz on the debug kernel" env VARIANT=debug SEED="$(date +%s)" CALLS=20000 REPLAY= scripts/fuzz.sh
+	test_step "fuzz" env VARIANT=vm SEED="$(date +%s)" CALLS=1000000 REPLAY= scripts/fuzz.sh
 	test_step "data races" env VARIANT=kcsan T= scripts/selftests.sh
 	test_step "off-proof notices a hook that is always on" off_proof_notices
 	test_step "series bisects" scripts/bisect-check.sh

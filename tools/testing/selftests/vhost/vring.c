@@ -235,12 +235,12 @@ static void silence(const char *ifname)
 	close(fd);
 }
 
-static int open_tap(struct vring_dev *d)
+int vring_open_tap(struct vring_dev *d)
 {
 	struct ifreq ifr = {
 		.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
 	};
-	int hdr = d->hdr_len, sock, ret = 0;
+	int hdr = sizeof(struct virtio_net_hdr_mrg_rxbuf), sock, ret = 0;
 
 	d->tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (d->tap < 0)
@@ -413,7 +413,7 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 	d->vdev.fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (d->vdev.fd < 0)
 		return fail(d, errno, "/dev/vhost-net");
-	if (open_tap(d))
+	if (vring_open_tap(d))
 		return -EPROTO;
 	return vring_setup(d);
 }

@@ -189,6 +189,9 @@ void *vring_map(enum vring_memory kind, size_t len);
 /** vring_open() - open vhost-net and a TAP, become owner, set up the rings */
 int vring_open(struct vring_dev *d, const struct vring_config *cfg);
 
+/** vring_open_tap() - a TAP that sends every frame back, or drops it, as @d->cfg says */
+int vring_open_tap(struct vring_dev *d);
+
 /** vring_setup() - tell vhost everything anew, after VHOST_RESET_OWNER */
 int vring_setup(struct vring_dev *d);
 
