@@ -43,11 +43,13 @@
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "ringmap.h"
+#include "trace.h"
 
 static const char * const accessor_names[VHOST_ACCESSOR_MAX] = {
 	[VHOST_ACCESSOR_UACCESS] = "uaccess",
@@ -64,7 +66,32 @@ static int default_accessor =
 /* A ring that cannot be mapped costs one attempt in this many avail indices. */
 #define REST_MAX	256U
 
+static const char * const miss_names[NR_VHOST_MISSES] = {
+	[VHOST_MISS_NONE] = "none",
+	[VHOST_MISS_ABSENT] = "absent",
+	[VHOST_MISS_INVALIDATING] = "invalidating",
+	[VHOST_MISS_RACED] = "raced",
+	[VHOST_MISS_DEVICE_MEMORY] = "device_memory",
+	[VHOST_MISS_BUSY] = "busy",
+	[VHOST_MISS_NO_MEMORY] = "no_memory",
+	[VHOST_MISS_ELSEWHERE] = "elsewhere",
+	[VHOST_MISS_STRADDLES] = "straddles",
+	[VHOST_MISS_OUTSIDE] = "outside",
+	[VHOST_MISS_RESET] = "reset",
+	[VHOST_MISS_NO_MM] = "no_mm",
+};
+
+static const char * const ring_names[VHOST_RINGMAP_REGIONS] = {
+	[VHOST_ADDR_DESC] = "desc",
+	[VHOST_ADDR_AVAIL] = "avail",
+	[VHOST_ADDR_USED] = "used",
+};
+
 static struct dentry *vhost_debugfs;
+
+/* Devices with a directory; for what is said to all of them. */
+static LIST_HEAD(devices);
+static DEFINE_MUTEX(devices_lock);
 
 #ifdef CONFIG_VHOST_RINGMAP_WINDOWS
 
@@ -156,6 +183,138 @@ static inline void window_handler(void) {}
 static inline void windows_init(void) {}
 #endif /* CONFIG_VHOST_RINGMAP_WINDOWS */
 
+/* While somebody wants to know how long the map lock is held and waited for. */
+static DEFINE_STATIC_KEY_FALSE(map_lock_watched);
+
+static struct vhost_virtqueue *ringmap_vq(struct vhost_ringmap *rm)
+{
+	return container_of(rm, struct vhost_virtqueue, ringmap);
+}
+
+static unsigned int time_slot(u64 ns)
+{
+	return min(fls64(ns), VHOST_RINGMAP_TIMES - 1);
+}
+
+static noinline void map_lock_watch(struct vhost_ringmap *rm, const char *site)
+	__acquires(&rm->lock)
+{
+	u64 start = local_clock();
+
+	if (!spin_trylock(&rm->lock)) {
+		vhost_trace(map_lock, ringmap_vq(rm), VHOST_LOCK_WAIT, site);
+		spin_lock(&rm->lock);
+	}
+	rm->times.taken = local_clock();
+	rm->times.wait[time_slot(rm->times.taken - start)]++;
+	vhost_trace(map_lock, ringmap_vq(rm), VHOST_LOCK_TAKEN, site);
+}
+
+static noinline void map_unlock_watch(struct vhost_ringmap *rm, const char *site)
+{
+	/* It may have been taken before anybody wanted to know. */
+	if (rm->times.taken)
+		rm->times.hold[time_slot(local_clock() - rm->times.taken)]++;
+	rm->times.taken = 0;
+	vhost_trace(map_lock, ringmap_vq(rm), VHOST_LOCK_RELEASED, site);
+}
+
+static __always_inline void __map_lock(struct vhost_ringmap *rm, const char *site)
+	__acquires(&rm->lock)
+{
+	if (static_branch_unlikely(&map_lock_watched))
+		map_lock_watch(rm, site);
+	else
+		spin_lock(&rm->lock);
+}
+
+static __always_inline void __map_unlock(struct vhost_ringmap *rm, const char *site)
+	__releases(&rm->lock)
+{
+	if (static_branch_unlikely(&map_lock_watched))
+		map_unlock_watch(rm, site);
+	spin_unlock(&rm->lock);
+}
+
+#define map_lock(rm)	__map_lock(rm, __func__)
+#define map_unlock(rm)	__map_unlock(rm, __func__)
+
+#ifdef CONFIG_VHOST_TRACE
+/* Called when the event vhost_map_lock is turned on, and off. */
+int vhost_map_lock_watch(void)
+{
+	static_branch_inc(&map_lock_watched);
+	return 0;
+}
+
+void vhost_map_lock_unwatch(void)
+{
+	static_branch_dec(&map_lock_watched);
+}
+
+/* Say which pages of a ring the @n bytes at offset @off are in. */
+static noinline void trace_use(const struct vhost_virtqueue *vq, int type,
+			       unsigned long off, unsigned long n)
+{
+	unsigned long page, last;
+
+	off += vq->ringmap.region[type].offset;
+	last = (off + n - 1) >> PAGE_SHIFT;
+	for (page = off >> PAGE_SHIFT; page <= last; page++)
+		vhost_trace(map_use, vq, type, page);
+}
+
+static void trace_use_scalar(const struct vhost_virtqueue *vq, int type,
+			     unsigned long off)
+{
+	if (vhost_trace_enabled(map_use))
+		trace_use(vq, type, off, sizeof(__virtio16));
+}
+
+static void trace_use_slots(const struct vhost_virtqueue *vq, int type,
+			    unsigned long start, unsigned long size,
+			    unsigned int idx, unsigned int n)
+{
+	unsigned int slot = idx & (vq->num - 1);
+	unsigned int run = min(n, vq->num - slot);
+
+	if (!vhost_trace_enabled(map_use) || !n)
+		return;
+	trace_use(vq, type, start + slot * size, run * size);
+	if (n > run)
+		trace_use(vq, type, start, (n - run) * size);
+}
+
+/* The pages of what was read ahead. */
+static void trace_read_ahead(struct vhost_virtqueue *vq)
+{
+	const struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
+	unsigned int i, at, next;
+
+	if (!a->count)
+		return;
+	vhost_trace(fetch, vq, a->first, (u16)(a->first + a->count),
+		    VHOST_ACCESSOR_RINGMAP);
+	trace_use_slots(vq, VHOST_ADDR_AVAIL, offsetof(struct vring_avail, ring),
+			sizeof(__virtio16), a->first, a->count);
+	if (!vhost_trace_enabled(map_use))
+		return;
+	for (i = 0; i < a->count; i++) {
+		next = vhost16_to_cpu(vq, a->head[i]);
+		for (at = a->bound[i]; at < a->bound[i + 1]; at++) {
+			trace_use(vq, VHOST_ADDR_DESC, next * sizeof(a->desc[at]),
+				  sizeof(a->desc[at]));
+			next = vhost16_to_cpu(vq, a->desc[at].next);
+		}
+	}
+}
+#else
+#define trace_use_scalar(...)	((void)0)
+#define trace_use_slots(...)	((void)0)
+#define trace_read_ahead(...)	((void)0)
+#define trace_use(...)		((void)0)
+#endif /* CONFIG_VHOST_TRACE */
+
 /* Caller holds the map lock. */
 static void forget_derived(struct vhost_ringmap *rm)
 {
@@ -175,24 +334,28 @@ static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
 {
 	struct vhost_ringmap_region *r;
 	struct vhost_ringmap *rm;
-	unsigned long page, end;
+	unsigned long first, page, end;
+	unsigned long dropped = 0;
 
 	r = container_of(sub, struct vhost_ringmap_region, sub);
 	rm = r->rm;
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	mmu_interval_set_seq(sub, cur_seq);
 	end = r->base + (r->npages << PAGE_SHIFT);
 	end = (PAGE_ALIGN(min(range->end, end)) - r->base) >> PAGE_SHIFT;
-	page = (max(range->start, r->base) - r->base) >> PAGE_SHIFT;
-	for (; page < end; page++) {
+	first = (max(range->start, r->base) - r->base) >> PAGE_SHIFT;
+	for (page = first; page < end; page++) {
 		if (!r->kaddr[page])
 			continue;
 		r->kaddr[page] = NULL;
-		rm->stats.dropped++;
+		dropped++;
 	}
 	forget_derived(rm);
+	rm->stats.dropped += dropped;
 	rm->stats.invalidations[range->cause]++;
-	spin_unlock(&rm->lock);
+	vhost_trace(map_drop, ringmap_vq(rm), r - rm->region, first, end - 1,
+		    dropped, range->cause);
+	map_unlock(rm);
 	return true;
 }
 
@@ -213,13 +376,13 @@ static void region_set_table(struct vhost_ringmap_region *r, void **kaddr,
 {
 	void **old = r->kaddr;
 
-	spin_lock(&r->rm->lock);
+	map_lock(r->rm);
 	r->len = 0;
 	forget_derived(r->rm);
 	r->kaddr = kaddr;
 	r->base = base;
 	r->npages = npages;
-	spin_unlock(&r->rm->lock);
+	map_unlock(r->rm);
 	kvfree(old);
 }
 
@@ -232,10 +395,10 @@ static void region_unregister(struct vhost_ringmap_region *r)
 	if (!r->npages)
 		return;
 	/* No hit from here on: nobody will tell us about changes. */
-	spin_lock(&r->rm->lock);
+	map_lock(r->rm);
 	r->len = 0;
 	forget_derived(r->rm);
-	spin_unlock(&r->rm->lock);
+	map_unlock(r->rm);
 	mmu_interval_notifier_remove(&r->sub);
 	region_set_table(r, NULL, 0, 0);
 }
@@ -317,67 +480,66 @@ static bool ring_location(struct vhost_virtqueue *vq, int type,
 }
 
 /* Make the region be that of the queue's ring. Caller holds the fill mutex. */
-static int region_update(struct vhost_virtqueue *vq,
-			 struct vhost_ringmap_region *r, int type)
+static enum vhost_miss region_update(struct vhost_virtqueue *vq,
+				     struct vhost_ringmap_region *r, int type)
 {
 	unsigned long addr, len, uaddr, base, npages, generation;
 	struct vhost_ringmap *rm = r->rm;
-	int ret;
+	enum vhost_miss miss;
 
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	generation = rm->generation;
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 
 	if (!ring_location(vq, type, &addr, &len, &uaddr))
-		return -EFAULT;
+		return VHOST_MISS_ELSEWHERE;
 	if (r->len == len && r->addr == addr)
-		return 0;
+		return VHOST_MISS_NONE;
 
 	base = uaddr & PAGE_MASK;
 	npages = DIV_ROUND_UP(offset_in_page(uaddr) + len, PAGE_SIZE);
 	if (r->base != base || r->npages != npages) {
 		region_unregister(r);
-		ret = region_register(r, type, vq->dev->mm, base, npages);
-		if (ret)
-			return ret;
+		if (region_register(r, type, vq->dev->mm, base, npages))
+			return VHOST_MISS_NO_MEMORY;
 	}
 
-	spin_lock(&rm->lock);
-	ret = -EAGAIN;
+	map_lock(rm);
+	miss = VHOST_MISS_RESET;
 	if (rm->generation == generation) {
 		r->addr = addr;
 		r->offset = offset_in_page(uaddr);
 		r->len = len;
 		forget_derived(rm);
-		ret = 0;
+		miss = VHOST_MISS_NONE;
 	}
-	spin_unlock(&rm->lock);
-	return ret;
+	map_unlock(rm);
+	return miss;
 }
 
 /* Install the address of one page. Caller holds the fill mutex. */
-static int region_fill(struct vhost_ringmap_region *r, unsigned long page_nr,
-		       bool write)
+static enum vhost_miss region_fill(struct vhost_ringmap_region *r,
+				   unsigned long page_nr, bool write)
 {
 	struct vhost_ringmap *rm = r->rm;
+	enum vhost_miss miss;
 	struct page *page;
 	unsigned long seq;
-	int ret = -EAGAIN;
 
 	if (!mmu_interval_read_try_begin(&r->sub, &seq))
-		return -EAGAIN;
+		return VHOST_MISS_INVALIDATING;
 	if (get_user_pages_fast_only(r->base + (page_nr << PAGE_SHIFT), 1,
 				     write ? FOLL_WRITE : 0, &page) != 1)
-		return -EFAULT;
+		return VHOST_MISS_ABSENT;
 	/* Device memory has rules of its own about who may write it and how. */
 	if (is_zone_device_page(page)) {
 		put_page(page);
-		return -EFAULT;
+		return VHOST_MISS_DEVICE_MEMORY;
 	}
 
 	window_fill();
 
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	if (r->len && !mmu_interval_read_retry(&r->sub, seq)) {
 		/*
 		 * Writes through the mapping set no dirty bit in a PTE.
@@ -390,62 +552,70 @@ static int region_fill(struct vhost_ringmap_region *r, unsigned long page_nr,
 		r->kaddr[page_nr] = page_address(page);
 		forget_derived(rm);
 		rm->stats.fills++;
-		ret = 0;
+		vhost_trace(map_fill, ringmap_vq(rm), r - rm->region, page_nr);
+		miss = VHOST_MISS_NONE;
 	} else {
 		rm->stats.fill_raced++;
+		miss = r->len ? VHOST_MISS_RACED : VHOST_MISS_RESET;
 	}
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 	put_page(page);
-	return ret;
+	return miss;
 }
 
 /*
  * Try to map the pages of [@addr, @addr + @size). Does not fault and does not
  * wait for an invalidation to end.
  */
-static bool ringmap_fill(struct vhost_virtqueue *vq, struct vhost_ringmap *rm,
-			 int type, unsigned long addr, unsigned long size)
+static enum vhost_miss
+ringmap_fill(struct vhost_virtqueue *vq, struct vhost_ringmap *rm, int type,
+	     unsigned long addr, unsigned long size)
 {
 	struct vhost_ringmap_region *r = &rm->region[type];
 	unsigned long off, len, page, last;
-	int ret = -EFAULT;
+	enum vhost_miss miss;
 
 	if (!mutex_trylock(&rm->fill_mutex))
-		return false;
-	/* GUP-fast walks the page tables of the current task. */
-	if (rm->accessor != VHOST_ACCESSOR_RINGMAP || !vq->dev->mm ||
-	    current->mm != vq->dev->mm)
+		return VHOST_MISS_BUSY;
+	miss = VHOST_MISS_RESET;
+	if (rm->accessor != VHOST_ACCESSOR_RINGMAP)
 		goto unlock;
-	ret = region_update(vq, r, type);
+	/* GUP-fast walks the page tables of the current task. */
+	miss = VHOST_MISS_NO_MM;
+	if (!vq->dev->mm || current->mm != vq->dev->mm)
+		goto unlock;
+	miss = region_update(vq, r, type);
 	off = addr - r->addr;
 	/* A reset may clear it meanwhile; then nothing is installed. */
 	len = READ_ONCE(r->len);
-	if (!ret && (off >= len || size > len - off))
-		ret = -EFAULT;
-	if (!ret) {
+	if (!miss && (off >= len || size > len - off))
+		miss = len ? VHOST_MISS_OUTSIDE : VHOST_MISS_RESET;
+	if (!miss) {
 		off += r->offset;
 		last = (off + size - 1) >> PAGE_SHIFT;
-		for (page = off >> PAGE_SHIFT; page <= last && !ret; page++)
+		for (page = off >> PAGE_SHIFT; page <= last && !miss; page++)
 			if (!r->kaddr[page])
-				ret = region_fill(r, page,
-						  type == VHOST_ADDR_USED);
+				miss = region_fill(r, page,
+						   type == VHOST_ADDR_USED);
 	}
-	if (ret) {
-		spin_lock(&rm->lock);
+	if (miss) {
+		map_lock(rm);
 		rm->stats.fill_failed++;
 		if (r->rest_next) {
+			vhost_trace(accessor, vq, rm->mode,
+				    VHOST_ACCESSOR_UACCESS, VHOST_MODE_REST);
 			WRITE_ONCE(rm->mode, VHOST_ACCESSOR_UACCESS);
 			WRITE_ONCE(rm->rest, r->rest_next);
 			rm->stats.rests++;
 		}
-		spin_unlock(&rm->lock);
+		map_unlock(rm);
 		r->rest_next = min(2 * r->rest_next + 1, REST_MAX);
 	} else {
 		r->rest_next = 0;
 	}
 unlock:
 	mutex_unlock(&rm->fill_mutex);
-	return !ret;
+	return miss;
 }
 
 /*
@@ -478,6 +648,16 @@ static void *scalar_at(const struct vhost_ringmap_region *r, unsigned long off)
 	if (off + sizeof(__virtio16) > r->len)
 		return NULL;
 	return region_at(r, off, sizeof(__virtio16));
+}
+
+/* How many pages have an address. Caller holds the map lock. */
+static unsigned long region_mapped(const struct vhost_ringmap_region *r)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < r->npages; i++)
+		n += !!r->kaddr[i];
+	return n;
 }
 
 static void *flat_address(const struct vhost_ringmap_region *r)
@@ -601,6 +781,8 @@ cut:
 out:
 	a->count = i;
 	rm->stats.mapped += i + (to - a->desc);
+	if (vhost_trace_enabled(map_use) || vhost_trace_enabled(fetch))
+		trace_read_ahead(vq);
 }
 
 /*
@@ -612,10 +794,10 @@ bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
 
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	rm->stats.sections++;
 	read_ahead(vq, idx, (u16)(vq->avail_idx - idx));
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 	return rm->ahead.count;
 }
 EXPORT_SYMBOL_GPL(__vhost_ringmap_read_ahead);
@@ -626,6 +808,7 @@ static __always_inline __virtio16 read_avail_idx(struct vhost_virtqueue *vq)
 	__virtio16 idx = READ_ONCE(*vq->ringmap.avail_idx);
 	u16 n = vhost16_to_cpu(vq, idx) - vq->last_avail_idx;
 
+	trace_use_scalar(vq, VHOST_ADDR_AVAIL, offsetof(struct vring_avail, idx));
 	/* Index before entries; pairs with the driver's write barrier. */
 	smp_rmb();
 	if (n && n <= vq->num)
@@ -641,6 +824,10 @@ static __always_inline __virtio16
 ask_and_look(struct vhost_virtqueue *vq, __virtio16 *ask, u16 val)
 {
 	vq->ringmap.stats.mapped += 2;
+	if (vhost_trace_enabled(map_use))
+		trace_use_scalar(vq, VHOST_ADDR_USED,
+				 vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX) ?
+				 struct_size(vq->used, ring, vq->num) : 0);
 	WRITE_ONCE(*ask, cpu_to_vhost16(vq, val));
 	/*
 	 * The request before we look once more; pairs with the barrier between
@@ -671,7 +858,7 @@ bool __vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx)
 	bool mapped;
 
 	a->ask = VHOST_RINGMAP_ASK_NOT;
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	if (unlikely(!rm->avail_idx))
 		derive(vq);
 	mapped = rm->avail_idx;
@@ -688,7 +875,7 @@ bool __vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx)
 		a->ask = VHOST_RINGMAP_ASKED;
 	}
 unlock:
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 	return mapped;
 }
 EXPORT_SYMBOL_GPL(__vhost_ringmap_avail_idx);
@@ -703,7 +890,7 @@ bool __vhost_ringmap_enable_notify(struct vhost_virtqueue *vq)
 	/* What is logged is written by the caller, who must log it. */
 	if (unlikely(vq->log_used))
 		return false;
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	if (unlikely(!rm->avail_idx || !rm->used_idx))
 		derive(vq);
 	if (unlikely(!rm->avail_idx || !rm->used_idx))
@@ -722,7 +909,7 @@ bool __vhost_ringmap_enable_notify(struct vhost_virtqueue *vq)
 	rm->ahead.have_idx = true;
 	mapped = true;
 unlock:
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 	return mapped;
 }
 EXPORT_SYMBOL_GPL(__vhost_ringmap_enable_notify);
@@ -740,6 +927,8 @@ static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
 
 	if (unlikely(!used->len))
 		return false;
+	trace_use_slots(vq, VHOST_ADDR_USED, offsetof(struct vring_used, ring),
+			sizeof(*heads), idx, n);
 	for (; n; n -= run, slot = (slot + run) & (vq->num - 1)) {
 		unsigned long off = sizeof(struct vring_used) +
 				    slot * sizeof(*heads);
@@ -781,12 +970,13 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 	struct vhost_ringmap *rm = &vq->ringmap;
 	u16 idx = vq->last_used_idx;
 	const __virtio16 *event;
+	vhost_traced(unsigned int total = count;)
 
 	/* A driver that is too fast: as user access treats it. */
 	if (unlikely(count > vq->num))
 		return false;
 	window_handler();
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	while (unlikely(count > VHOST_RINGMAP_BATCH)) {
 		if (!write_elements(vq, idx, heads, VHOST_RINGMAP_BATCH))
 			goto fail;
@@ -795,8 +985,8 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 		count -= VHOST_RINGMAP_BATCH;
 		rm->stats.sections++;
 		/* Let an invalidation in. */
-		spin_unlock(&rm->lock);
-		spin_lock(&rm->lock);
+		map_unlock(rm);
+		map_lock(rm);
 	}
 	if (!write_elements(vq, idx, heads, count))
 		goto fail;
@@ -807,7 +997,11 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 		goto fail;
 	/* Elements before index; pairs with the driver's read barrier. */
 	smp_wmb();
+	vhost_trace(used, vq, vq->last_used_idx, total, VHOST_ACCESSOR_RINGMAP);
 	WRITE_ONCE(*rm->used_idx, cpu_to_vhost16(vq, idx + count));
+	vhost_trace(used_idx, vq, vq->last_used_idx, (u16)(idx + count),
+		    VHOST_ACCESSOR_RINGMAP);
+	trace_use_scalar(vq, VHOST_ADDR_USED, offsetof(struct vring_used, idx));
 	rm->stats.mapped += 2;
 	if (!signal)
 		goto unlock;
@@ -821,13 +1015,17 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 	 * of the event and its look at the index.
 	 */
 	smp_mb();
+	if (vhost_trace_enabled(map_use))
+		trace_use_scalar(vq, VHOST_ADDR_AVAIL,
+				 vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX) ?
+				 struct_size(vq->avail, ring, vq->num) : 0);
 	rm->event = READ_ONCE(*event);
 	WRITE_ONCE(rm->event_reader, current);
 unlock:
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 	return true;
 fail:
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 	return false;
 }
 EXPORT_SYMBOL_GPL(__vhost_ringmap_add_used);
@@ -854,27 +1052,32 @@ static void ringmap_move(void *kaddr, void *buf, unsigned long size,
  * Move through the mapping, page by page, if every page is mapped. A scalar that
  * straddles pages would tear and is left to user access.
  */
-static bool ringmap_try(struct vhost_ringmap *rm, int type, unsigned long addr,
-			void *buf, unsigned long size, bool write)
+static enum vhost_miss ringmap_try(struct vhost_ringmap *rm, int type,
+				   unsigned long addr, void *buf,
+				   unsigned long size, bool write)
 {
 	struct vhost_ringmap_region *r = &rm->region[type];
+	enum vhost_miss miss = VHOST_MISS_OUTSIDE;
 	unsigned long off, page, n;
-	bool mapped = false;
 
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	off = addr - r->addr;
 	/* A queue may use more elements at once than its ring holds. */
 	if (off >= r->len || size > r->len - off)
 		goto unlock;
 	/* Leaving user access also leaves its speculation barrier. */
 	off = array_index_nospec(off, r->len) + r->offset;
+	miss = VHOST_MISS_STRADDLES;
 	if (size == sizeof(u16) && offset_in_page(off) == PAGE_SIZE - 1)
 		goto unlock;
+	miss = VHOST_MISS_RACED;
 	for (page = off >> PAGE_SHIFT; page <= (off + size - 1) >> PAGE_SHIFT;
 	     page++)
 		if (!r->kaddr[array_index_nospec(page, r->npages)])
 			goto unlock;
-	mapped = true;
+	miss = VHOST_MISS_NONE;
+	if (vhost_trace_enabled(map_use))
+		trace_use(ringmap_vq(rm), type, off - r->offset, size);
 	rm->stats.sections++;
 	rm->stats.mapped++;
 	if (write)
@@ -885,16 +1088,18 @@ static bool ringmap_try(struct vhost_ringmap *rm, int type, unsigned long addr,
 			     buf, n, write);
 	}
 unlock:
-	spin_unlock(&rm->lock);
-	return mapped;
+	map_unlock(rm);
+	return miss;
 }
 
 /* Caller holds the fill mutex. */
-static void set_mode(struct vhost_ringmap *rm, int mode)
+static void set_mode(struct vhost_ringmap *rm, int mode, int why)
 {
-	spin_lock(&rm->lock);
+	map_lock(rm);
+	if (mode != rm->mode)
+		vhost_trace(accessor, ringmap_vq(rm), rm->mode, mode, why);
 	WRITE_ONCE(rm->mode, mode);
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 }
 
 /* The queue rests, and reads its avail index. */
@@ -910,7 +1115,7 @@ void vhost_ringmap_rest(struct vhost_ringmap *rm)
 	if (!mutex_trylock(&rm->fill_mutex))
 		return;
 	WRITE_ONCE(rm->rest, 0);
-	set_mode(rm, rm->accessor);
+	set_mode(rm, rm->accessor, VHOST_MODE_RESTED);
 	mutex_unlock(&rm->fill_mutex);
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_rest);
@@ -970,15 +1175,19 @@ bool vhost_ringmap_access(struct vhost_virtqueue *vq, int type,
 			  bool write)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
+	enum vhost_miss miss;
 
-	if (ringmap_try(rm, type, addr, buf, size, write))
+	if (!ringmap_try(rm, type, addr, buf, size, write))
 		return true;
-	if (ringmap_fill(vq, rm, type, addr, size) &&
-	    ringmap_try(rm, type, addr, buf, size, write))
+	miss = ringmap_fill(vq, rm, type, addr, size);
+	if (!miss)
+		miss = ringmap_try(rm, type, addr, buf, size, write);
+	if (!miss)
 		return true;
-	spin_lock(&rm->lock);
-	rm->stats.fallback++;
-	spin_unlock(&rm->lock);
+	map_lock(rm);
+	rm->stats.fallback[miss]++;
+	vhost_trace(fallback, vq, type, miss);
+	map_unlock(rm);
 	return false;
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_access);
@@ -986,8 +1195,9 @@ EXPORT_SYMBOL_GPL(vhost_ringmap_access);
 void __vhost_ringmap_reset(struct vhost_ringmap *rm)
 {
 	struct vhost_ringmap_region *r;
+	unsigned long dropped = 0;
 
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	rm->generation++;
 	forget_derived(rm);
 	rm->ahead.count = 0;
@@ -997,21 +1207,25 @@ void __vhost_ringmap_reset(struct vhost_ringmap *rm)
 	rm->stats.resets++;
 	for (r = rm->region; r < rm->region + VHOST_RINGMAP_REGIONS; r++) {
 		WRITE_ONCE(r->len, 0);
-		if (r->kaddr)
-			memset(r->kaddr, 0, r->npages * sizeof(*r->kaddr));
+		if (!r->kaddr)
+			continue;
+		if (vhost_trace_enabled(map_reset))
+			dropped += region_mapped(r);
+		memset(r->kaddr, 0, r->npages * sizeof(*r->kaddr));
 	}
-	spin_unlock(&rm->lock);
+	vhost_trace(map_reset, ringmap_vq(rm), dropped);
+	map_unlock(rm);
 }
 EXPORT_SYMBOL_GPL(__vhost_ringmap_reset);
 
-static void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor)
+static void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor, int why)
 {
 	int i;
 
 	mutex_lock(&rm->fill_mutex);
 	WRITE_ONCE(rm->accessor, accessor);
 	WRITE_ONCE(rm->rest, 0);
-	set_mode(rm, accessor);
+	set_mode(rm, accessor, why);
 	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++)
 		rm->region[i].rest_next = 0;
 	if (accessor != VHOST_ACCESSOR_RINGMAP)
@@ -1055,26 +1269,44 @@ const struct kernel_param_ops vhost_ringmap_param_ops = {
 };
 EXPORT_SYMBOL_GPL(vhost_ringmap_param_ops);
 
-static int accessor_show(struct seq_file *m, void *v)
+/* What is common to the accessors that were seen so far. */
+static int accessor_common(int common, const struct vhost_ringmap *rm)
 {
-	struct vhost_ringmap *rm = m->private;
+	int accessor = READ_ONCE(rm->accessor);
+
+	return common < 0 || common == accessor ? accessor : VHOST_ACCESSOR_MAX;
+}
+
+/* What the queues of a device have in common with what was seen so far. */
+static int dev_accessor(int common, const struct vhost_dev *dev)
+{
+	int i;
+
+	for (i = 0; i < dev->nvqs; i++)
+		common = accessor_common(common, &dev->vqs[i]->ringmap);
+	return common;
+}
+
+static void dev_set_accessor(struct vhost_dev *dev, int accessor)
+{
+	int i;
+
+	for (i = 0; i < dev->nvqs; i++)
+		ringmap_set_accessor(&dev->vqs[i]->ringmap, accessor,
+				     VHOST_MODE_SET);
+}
+
+static void accessor_seq(struct seq_file *m, int accessor)
+{
 	char buf[64];
 
-	accessor_print(buf, sizeof(buf), READ_ONCE(rm->accessor));
+	accessor_print(buf, sizeof(buf), accessor);
 	seq_puts(m, buf);
-	return 0;
 }
 
-static int accessor_open(struct inode *inode, struct file *file)
+/* The word in a write to a file. */
+static int accessor_word(const char __user *ubuf, size_t count)
 {
-	return single_open(file, accessor_show, inode->i_private);
-}
-
-static ssize_t accessor_write(struct file *file, const char __user *ubuf,
-			      size_t count, loff_t *ppos)
-{
-	struct seq_file *m = file->private_data;
-	int accessor;
 	char buf[16];
 
 	if (count >= sizeof(buf))
@@ -1082,34 +1314,92 @@ static ssize_t accessor_write(struct file *file, const char __user *ubuf,
 	if (copy_from_user(buf, ubuf, count))
 		return -EFAULT;
 	buf[count] = '\0';
-	accessor = sysfs_match_string(accessor_names, buf);
-	if (accessor < 0)
-		return accessor;
-	ringmap_set_accessor(m->private, accessor);
-	return count;
+	return sysfs_match_string(accessor_names, buf);
 }
 
-static const struct file_operations accessor_fops = {
-	.owner = THIS_MODULE,
-	.open = accessor_open,
-	.read = seq_read,
-	.write = accessor_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+static int queue_accessor_show(struct seq_file *m, void *v)
+{
+	accessor_seq(m, accessor_common(-1, m->private));
+	return 0;
+}
+
+static ssize_t queue_accessor_write(struct file *file, const char __user *ubuf,
+				    size_t count, loff_t *ppos)
+{
+	struct seq_file *m = file->private_data;
+	int accessor = accessor_word(ubuf, count);
+
+	if (accessor < 0)
+		return accessor;
+	ringmap_set_accessor(m->private, accessor, VHOST_MODE_SET);
+	return count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(queue_accessor);
+
+static int dev_accessor_show(struct seq_file *m, void *v)
+{
+	accessor_seq(m, dev_accessor(-1, m->private));
+	return 0;
+}
+
+static ssize_t dev_accessor_write(struct file *file, const char __user *ubuf,
+				  size_t count, loff_t *ppos)
+{
+	struct seq_file *m = file->private_data;
+	int accessor = accessor_word(ubuf, count);
+
+	if (accessor < 0)
+		return accessor;
+	dev_set_accessor(m->private, accessor);
+	return count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(dev_accessor);
+
+static int all_accessor_show(struct seq_file *m, void *v)
+{
+	struct vhost_dev *dev;
+	int common = -1;
+
+	mutex_lock(&devices_lock);
+	list_for_each_entry(dev, &devices, ringmap_node)
+		common = dev_accessor(common, dev);
+	mutex_unlock(&devices_lock);
+	accessor_seq(m, common);
+	return 0;
+}
+
+static ssize_t all_accessor_write(struct file *file, const char __user *ubuf,
+				  size_t count, loff_t *ppos)
+{
+	int accessor = accessor_word(ubuf, count);
+	struct vhost_dev *dev;
+
+	if (accessor < 0)
+		return accessor;
+	mutex_lock(&devices_lock);
+	list_for_each_entry(dev, &devices, ringmap_node)
+		dev_set_accessor(dev, accessor);
+	mutex_unlock(&devices_lock);
+	return count;
+}
+DEFINE_SHOW_STORE_ATTRIBUTE(all_accessor);
 
 static int stats_show(struct seq_file *m, void *v)
 {
 	struct vhost_ringmap *rm = m->private;
 	struct vhost_ringmap_stats s;
+	u64 fallback = 0;
 	int i;
 
-	spin_lock(&rm->lock);
+	map_lock(rm);
 	s = rm->stats;
-	spin_unlock(&rm->lock);
+	map_unlock(rm);
 
+	for (i = 0; i < NR_VHOST_MISSES; i++)
+		fallback += s.fallback[i];
+	seq_printf(m, "used %llu\n", READ_ONCE(rm->used));
 	seq_printf(m, "mapped %llu\n", s.mapped);
-	seq_printf(m, "fallback %llu\n", s.fallback);
+	seq_printf(m, "fallback %llu\n", fallback);
 	seq_printf(m, "sections %llu\n", s.sections);
 	seq_printf(m, "fills %llu\n", s.fills);
 	seq_printf(m, "fill_failed %llu\n", s.fill_failed);
@@ -1117,6 +1407,9 @@ static int stats_show(struct seq_file *m, void *v)
 	seq_printf(m, "rests %llu\n", s.rests);
 	seq_printf(m, "dropped %llu\n", s.dropped);
 	seq_printf(m, "resets %llu\n", s.resets);
+	for (i = VHOST_MISS_NONE + 1; i < NR_VHOST_MISSES; i++)
+		seq_printf(m, "fallback_%s %llu\n", miss_names[i],
+			   s.fallback[i]);
 	for (i = 0; i < NR_MMU_CAUSES; i++)
 		seq_printf(m, "invalidate_%s %llu\n",
 			   mmu_notifier_cause_name(i), s.invalidations[i]);
@@ -1124,45 +1417,152 @@ static int stats_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
+static int map_show(struct seq_file *m, void *v)
+{
+	struct vhost_ringmap *rm = m->private;
+	unsigned long addr, len, pages, mapped;
+	struct vhost_ringmap_region *r;
+	bool linear;
+	int i;
+
+	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++) {
+		r = &rm->region[i];
+		map_lock(rm);
+		len = r->len;
+		addr = len ? r->base + r->offset : 0;
+		pages = len ? r->npages : 0;
+		mapped = len ? region_mapped(r) : 0;
+		linear = flat_address(r);
+		map_unlock(rm);
+		seq_printf(m, "%s addr=%#lx len=%lu pages=%lu mapped=%lu kind=%s\n",
+			   ring_names[i], addr, len, pages, mapped,
+			   linear ? "linear" : mapped ? "pages" : "none");
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(map);
+
+static void times_seq(struct seq_file *m, const char *name, const u64 *count)
+{
+	int i;
+
+	for (i = 0; i < VHOST_RINGMAP_TIMES; i++)
+		if (count[i])
+			seq_printf(m, "%s %llu %llu\n", name, 1ULL << i,
+				   count[i]);
+}
+
+static int lock_times_show(struct seq_file *m, void *v)
+{
+	struct vhost_ringmap *rm = m->private;
+	struct vhost_ringmap_times t;
+
+	map_lock(rm);
+	t = rm->times;
+	map_unlock(rm);
+	times_seq(m, "hold_ns", t.hold);
+	times_seq(m, "wait_ns", t.wait);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(lock_times);
+
+/* Whether times are counted, apart from a trace that wants them, too. */
+static bool lock_times_on;
+
+static int lock_times_get(void *data, u64 *val)
+{
+	*val = READ_ONCE(lock_times_on);
+	return 0;
+}
+
+static int lock_times_set(void *data, u64 val)
+{
+	int ret = 0;
+
+	mutex_lock(&devices_lock);
+	if (val > 1) {
+		ret = -EINVAL;
+	} else if (val != lock_times_on) {
+		WRITE_ONCE(lock_times_on, val);
+		if (val)
+			static_branch_inc(&map_lock_watched);
+		else
+			static_branch_dec(&map_lock_watched);
+	}
+	mutex_unlock(&devices_lock);
+	return ret;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(lock_times_switch_fops, lock_times_get, lock_times_set,
+			 "%llu\n");
+
 /**
- * vhost_ringmap_dev_init() - prepare the accessors of a device's queues
- * @dev: device with its queues set, none of them in use
+ * vhost_ringmap_dev_reinit() - prepare the accessors of a device's queues again
+ * @dev: device after vhost_ringmap_dev_cleanup(); it keeps its name
  *
  * Context: process context; may sleep. A device without a worker never touches
  * its rings and gets no directory.
  */
-void vhost_ringmap_dev_init(struct vhost_dev *dev)
+void vhost_ringmap_dev_reinit(struct vhost_dev *dev)
 {
-	static atomic_t opened = ATOMIC_INIT(0);
 	struct vhost_ringmap *rm;
 	struct dentry *dir;
 	char name[32];
 	int i, j;
 
 	dev->ringmap_dir = NULL;
-	if (dev->use_worker) {
-		snprintf(name, sizeof(name), "%d-%u", task_tgid_nr(current),
-			 (unsigned int)atomic_inc_return(&opened));
-		dev->ringmap_dir = debugfs_create_dir(name, vhost_debugfs);
-	}
-
+	INIT_LIST_HEAD(&dev->ringmap_node);
 	for (i = 0; i < dev->nvqs; i++) {
 		rm = &dev->vqs[i]->ringmap;
 		memset(rm, 0, sizeof(*rm));
+		rm->index = i;
 		spin_lock_init(&rm->lock);
 		mutex_init(&rm->fill_mutex);
 		for (j = 0; j < VHOST_RINGMAP_REGIONS; j++)
 			rm->region[j].rm = rm;
-		if (!dev->use_worker)
-			continue;
-		rm->accessor = READ_ONCE(default_accessor);
+		if (dev->use_worker)
+			rm->accessor = READ_ONCE(default_accessor);
 		rm->mode = rm->accessor;
+	}
+	if (!dev->use_worker)
+		return;
+
+	snprintf(name, sizeof(name), "%d-%u", dev->ringmap_owner,
+		 dev->ringmap_id);
+	dev->ringmap_dir = debugfs_create_dir(name, vhost_debugfs);
+	debugfs_create_file("accessor", 0600, dev->ringmap_dir, dev,
+			    &dev_accessor_fops);
+	for (i = 0; i < dev->nvqs; i++) {
+		rm = &dev->vqs[i]->ringmap;
 		snprintf(name, sizeof(name), "%d", i);
 		dir = debugfs_create_dir(name, dev->ringmap_dir);
 		debugfs_create_file("accessor", 0600, dir, rm,
-				    &accessor_fops);
+				    &queue_accessor_fops);
 		debugfs_create_file("stats", 0400, dir, rm, &stats_fops);
+		debugfs_create_file("map", 0400, dir, rm, &map_fops);
+		debugfs_create_file("lock_times", 0400, dir, rm,
+				    &lock_times_fops);
 	}
+	mutex_lock(&devices_lock);
+	list_add_tail(&dev->ringmap_node, &devices);
+	mutex_unlock(&devices_lock);
+}
+EXPORT_SYMBOL_GPL(vhost_ringmap_dev_reinit);
+
+/**
+ * vhost_ringmap_dev_init() - prepare the accessors of a device's queues
+ * @dev: device with its queues set, none of them in use
+ *
+ * Names it, for debugfs and traces, after the current process.
+ *
+ * Context: as vhost_ringmap_dev_reinit().
+ */
+void vhost_ringmap_dev_init(struct vhost_dev *dev)
+{
+	static atomic_t opened = ATOMIC_INIT(0);
+
+	dev->ringmap_id = atomic_inc_return(&opened);
+	dev->ringmap_owner = task_tgid_nr(current);
+	vhost_ringmap_dev_reinit(dev);
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_dev_init);
 
@@ -1177,18 +1577,25 @@ void vhost_ringmap_dev_cleanup(struct vhost_dev *dev)
 {
 	int i;
 
+	mutex_lock(&devices_lock);
+	list_del_init(&dev->ringmap_node);
+	mutex_unlock(&devices_lock);
 	/* Waits for readers and writers of the files. */
 	debugfs_remove(dev->ringmap_dir);
 	dev->ringmap_dir = NULL;
 	for (i = 0; i < dev->nvqs; i++)
 		ringmap_set_accessor(&dev->vqs[i]->ringmap,
-				     VHOST_ACCESSOR_UACCESS);
+				     VHOST_ACCESSOR_UACCESS, VHOST_MODE_CLOSE);
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_dev_cleanup);
 
 static int __init vhost_ringmap_init(void)
 {
 	vhost_debugfs = debugfs_create_dir("vhost", NULL);
+	debugfs_create_file("accessor", 0600, vhost_debugfs, NULL,
+			    &all_accessor_fops);
+	debugfs_create_file("lock_times", 0600, vhost_debugfs, NULL,
+			    &lock_times_switch_fops);
 	windows_init();
 	return 0;
 }

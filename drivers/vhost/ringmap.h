@@ -17,6 +17,7 @@
 extern const struct kernel_param_ops vhost_ringmap_param_ops;
 
 void vhost_ringmap_dev_init(struct vhost_dev *dev);
+void vhost_ringmap_dev_reinit(struct vhost_dev *dev);
 void vhost_ringmap_dev_cleanup(struct vhost_dev *dev);
 void __vhost_ringmap_reset(struct vhost_ringmap *rm);
 void vhost_ringmap_rest(struct vhost_ringmap *rm);
@@ -41,6 +42,13 @@ static __always_inline int vhost_ringmap_mode(const struct vhost_virtqueue *vq)
 {
 	/* It may change at any time, and whatever was read is good once. */
 	return data_race(vq->ringmap.mode);
+}
+
+/* Which of the two user accesses is used where no mapping is. */
+static __always_inline int vhost_ringmap_user(const struct vhost_virtqueue *vq)
+{
+	return vhost_ringmap_mode(vq) == VHOST_ACCESSOR_CHECKED ?
+	       VHOST_ACCESSOR_CHECKED : VHOST_ACCESSOR_UACCESS;
 }
 
 static __always_inline bool vhost_ringmap_active(const struct vhost_virtqueue *vq)
@@ -293,6 +301,7 @@ vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 	struct vhost_ringmap *rm = &vq->ringmap;
 	bool signal = rm->signal_follows;
 
+	rm->used_from = vq->last_used_idx;
 	rm->signal_follows = false;
 	rm->published = false;
 	if (vhost_ringmap_active(vq))
@@ -303,6 +312,20 @@ vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 static __always_inline bool vhost_ringmap_published(struct vhost_virtqueue *vq)
 {
 	return vq->ringmap.published;
+}
+
+/**
+ * vhost_ringmap_used() - what vhost_ringmap_add_used() began is published
+ * @vq: virtqueue
+ *
+ * Context: caller holds the queue's mutex.
+ */
+static __always_inline void vhost_ringmap_used(struct vhost_virtqueue *vq)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+
+	/* Read without the mutex, for people. */
+	WRITE_ONCE(rm->used, rm->used + (u16)(vq->last_used_idx - rm->used_from));
 }
 
 /**
@@ -369,6 +392,7 @@ vhost_ringmap_enable_notify(struct vhost_virtqueue *vq)
 #else /* !CONFIG_VHOST_RINGMAP */
 
 static inline void vhost_ringmap_dev_init(struct vhost_dev *dev) {}
+static inline void vhost_ringmap_dev_reinit(struct vhost_dev *dev) {}
 static inline void vhost_ringmap_dev_cleanup(struct vhost_dev *dev) {}
 static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 
@@ -384,6 +408,7 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 #define vhost_ringmap_desc(...)		false
 #define vhost_ringmap_add_used(...)	((void)0)
 #define vhost_ringmap_published(...)	false
+#define vhost_ringmap_used(...)		((void)0)
 #define vhost_ringmap_signal_follows(...)	((void)0)
 #define vhost_ringmap_take_event(...)	false
 #define vhost_ringmap_enable_notify(...)	false

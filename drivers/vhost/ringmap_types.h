@@ -28,6 +28,38 @@ enum vhost_accessor {
 	VHOST_ACCESSOR_MAX,
 };
 
+/**
+ * enum vhost_miss - why an access in ringmap mode goes by user access
+ * @VHOST_MISS_NONE: it does not
+ * @VHOST_MISS_ABSENT: the page is not present, or not permitted
+ * @VHOST_MISS_INVALIDATING: an invalidation is under way
+ * @VHOST_MISS_RACED: one came between lookup and use
+ * @VHOST_MISS_DEVICE_MEMORY: a page that is never mapped
+ * @VHOST_MISS_BUSY: a fill or a change of the accessor is under way
+ * @VHOST_MISS_NO_MEMORY: for the table or the notifier
+ * @VHOST_MISS_ELSEWHERE: the device IOTLB has no one translation for the ring
+ * @VHOST_MISS_STRADDLES: a scalar that straddles pages
+ * @VHOST_MISS_OUTSIDE: beyond the ring
+ * @VHOST_MISS_RESET: addresses, size, device IOTLB or accessor changed meanwhile
+ * @VHOST_MISS_NO_MM: no owner, or not in the owner's mm
+ * @NR_VHOST_MISSES: number of reasons
+ */
+enum vhost_miss {
+	VHOST_MISS_NONE,
+	VHOST_MISS_ABSENT,
+	VHOST_MISS_INVALIDATING,
+	VHOST_MISS_RACED,
+	VHOST_MISS_DEVICE_MEMORY,
+	VHOST_MISS_BUSY,
+	VHOST_MISS_NO_MEMORY,
+	VHOST_MISS_ELSEWHERE,
+	VHOST_MISS_STRADDLES,
+	VHOST_MISS_OUTSIDE,
+	VHOST_MISS_RESET,
+	VHOST_MISS_NO_MM,
+	NR_VHOST_MISSES,
+};
+
 /* desc, avail, used: enum vhost_uaddr_type */
 #define VHOST_RINGMAP_REGIONS	3
 
@@ -35,7 +67,7 @@ enum vhost_accessor {
  * struct vhost_ringmap_stats - what a queue's accessor did
  * @mapped: accesses through a kernel mapping
  * @fallback: accesses in ringmap mode that found no mapping and went by user
- *	access
+ *	access, by enum vhost_miss
  * @sections: sections under the map lock that the data path entered
  * @fills: pages whose mapping was installed
  * @fill_failed: pages that could not be looked up (not present, not writable,
@@ -53,7 +85,7 @@ enum vhost_accessor {
  */
 struct vhost_ringmap_stats {
 	u64 mapped;
-	u64 fallback;
+	u64 fallback[NR_VHOST_MISSES];
 	u64 sections;
 	u64 fills;
 	u64 fill_failed;
@@ -156,6 +188,23 @@ struct vhost_ringmap_ahead {
 	struct vring_desc desc[VHOST_RINGMAP_BATCH];
 };
 
+#define VHOST_RINGMAP_TIMES	32
+
+/**
+ * struct vhost_ringmap_times - histograms of the map lock
+ * @taken: when it was taken, or 0; in ns, as the next two
+ * @hold: how often it was held for less than 1 << i ns, and not less than half
+ *	of that
+ * @wait: the same for waiting for it
+ *
+ * Protected by the map lock.
+ */
+struct vhost_ringmap_times {
+	u64 taken;
+	u64 hold[VHOST_RINGMAP_TIMES];
+	u64 wait[VHOST_RINGMAP_TIMES];
+};
+
 /**
  * struct vhost_ringmap - metadata accessor of one virtqueue
  * @lock: the map lock, a leaf spinlock. Every use of a mapping is inside one
@@ -185,9 +234,13 @@ struct vhost_ringmap_ahead {
  * @signal_follows: whether the next one is to read @event
  * @event: what the driver wants to be told of
  * @event_reader: the task that read @event and did not look at it yet
+ * @index: the queue's in its device; constant
+ * @used_from: used index before the publication under way
+ * @used: used elements published, by whatever accessor
+ * @times: of the map lock, while somebody wants to know
  *
- * The last four belong to the holder of the queue's mutex; @event_reader is
- * compared by others, with themselves.
+ * From @ahead to @event_reader, and @used_from and @used, they belong to the holder
+ * of the queue's mutex; @event_reader is compared by others, with themselves.
  */
 struct vhost_ringmap {
 	spinlock_t lock;	/* the map lock */
@@ -207,6 +260,10 @@ struct vhost_ringmap {
 	bool signal_follows;
 	__virtio16 event;
 	struct task_struct *event_reader;
+	u16 index;
+	u16 used_from;
+	u64 used;
+	struct vhost_ringmap_times times;
 };
 
 #endif /* CONFIG_VHOST_RINGMAP */
