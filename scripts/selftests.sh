@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
-# suites are mm, vhost (vhost-net), null (the test device), vsock and scsi; T=name runs
-# one test.
+# suites are mm, vhost (vhost-net), debugfs, null (the test device), vsock and scsi; T=name
+# runs one test.
 . scripts/common.sh
 
 case $variant in
@@ -24,6 +24,7 @@ suite() {
 want=${1:-}
 case ${T:-} in
 '') ;;
+global.debugfs*) want=debugfs ;;
 cause.* | keep.* | global.*) want=mm ;;
 null.* | vsock.* | scsi.*) want=${T%%.*} ;;
 *) want=vhost ;;
@@ -31,7 +32,7 @@ esac
 rc=0
 case ${want:-mm} in mm) suite mm mmu_causes --append numa=fake=2 || rc=$? ;; esac
 case ${want:-vhost} in vhost) suite vhost ringmap_test --append numa=fake=2 || rc=$? ;; esac
-for device in null vsock scsi; do
+for device in debugfs null vsock scsi; do
 	case ${want:-$device} in "$device") ;; *) continue ;; esac
 	if [ "$device,$variant" = scsi,debug ]; then
 		say "not scsi: the base takes a target's mutex and configfs' locks in both orders,"

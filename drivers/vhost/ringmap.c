@@ -186,7 +186,7 @@ static inline void windows_init(void) {}
 /* While somebody wants to know how long the map lock is held and waited for. */
 static DEFINE_STATIC_KEY_FALSE(map_lock_watched);
 
-static struct vhost_virtqueue *ringmap_vq(struct vhost_ringmap *rm)
+static __maybe_unused struct vhost_virtqueue *ringmap_vq(struct vhost_ringmap *rm)
 {
 	return container_of(rm, struct vhost_virtqueue, ringmap);
 }

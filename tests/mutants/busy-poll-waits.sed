@@ -2,6 +2,6 @@
 # File: drivers/vhost/net.c
 # Test: iotlb.busy_poll.storm
 /^static void vhost_net_busy_poll(/,/^}/{
-s/if (!mutex_trylock(&vq->mutex))/mutex_lock(\&vq->mutex);/
-/mutex_lock(&vq->mutex);/{n;s/return;/;/}
+/if (!vhost_vq_trylock(vq)) {/,/^	}/c\
+	vhost_vq_lock(vq);
 }

@@ -1,4 +1,4 @@
 # A page that is written through its mapping is not marked dirty.
 # File: drivers/vhost/ringmap.c
 # Test: device.dirty_after_madv_free
-/^static int region_fill/,/^}/s/folio_mark_dirty(page_folio(page));/;/
+/^static enum vhost_miss region_fill/,/^}/s/folio_mark_dirty(page_folio(page));/;/

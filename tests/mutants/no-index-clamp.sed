@@ -1,4 +1,4 @@
 # A descriptor index of the driver is not clamped in speculation.
 # File: drivers/vhost/ringmap.c
 # Check: barriers.sh
-s/array_index_nospec(next, num)/next/
+s|i = array_index_nospec(i, num);|;|

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What vhost says of its devices in debugfs: that it is true, and that it can be read
+ * and written while devices come and go.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vhost.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "vring.h"
+
+#define VHOST		"/sys/kernel/debug/vhost"
+#define PATIENCE	900
+#define OPENED		10000
+
+#define ASSERT_OK(d, call) do {						\
+	int __ret = (call);						\
+	ASSERT_EQ(0, __ret) { TH_LOG("%s", (d)->vdev.error); }		\
+} while (0)
+
+static const char *const accessors[] = { "uaccess", "checked", "ringmap" };
+
+static void open_and_start(struct __test_metadata *_metadata, struct vring_dev *d)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	ASSERT_OK(d, vring_open(d, &cfg));
+	ASSERT_OK(d, vring_start(d));
+}
+
+/* Whether the file of a device, or of all if that is NULL, says @text. */
+static bool says(struct vring_dev *d, const char *file, const char *text)
+{
+	char path[160], buf[256];
+
+	snprintf(path, sizeof(path), "%s/%s", d ? d->vdev.debugfs : VHOST, file);
+	read_text(path, buf, sizeof(buf));
+	buf[strcspn(buf, "\n")] = 0;
+	if (!strcmp(buf, text))
+		return true;
+	fprintf(stderr, "# %s says '%s', not '%s'\n", path, buf, text);
+	return false;
+}
+
+static ssize_t tell(struct vring_dev *d, const char *file, const char *text)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", d ? d->vdev.debugfs : VHOST, file);
+	return write_text(path, text);
+}
+
+/* What "map" says of a ring. */
+struct map {
+	unsigned long addr, len, pages, mapped;
+	char kind[16];
+};
+
+static struct map map_of(struct vring_dev *d, int queue, const char *ring)
+{
+	char path[160], name[16];
+	struct map m = { 0 }, found = { 0 };
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%d/map", d->vdev.debugfs, queue);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%15s addr=%lx len=%lu pages=%lu mapped=%lu kind=%15s",
+			   name, &m.addr, &m.len, &m.pages, &m.mapped, m.kind) == 6)
+		if (!strcmp(name, ring))
+			found = m;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+TEST(debugfs_name_stays)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev d, other;
+	char name[96];
+
+	ASSERT_OK(&d, vring_open(&d, &cfg));
+	ASSERT_OK(&other, vring_open(&other, &cfg));
+	EXPECT_STRNE(d.vdev.debugfs, other.vdev.debugfs);
+	vring_close(&other);
+	strcpy(name, d.vdev.debugfs);
+	ASSERT_OK(&d, vring_reset_owner(&d));
+	ASSERT_EQ(0, vdev_find_debugfs(&d.vdev));
+	EXPECT_STREQ(name, d.vdev.debugfs);
+	vring_close(&d);
+	EXPECT_EQ(-1, access(name, F_OK));
+}
+
+TEST(debugfs_accessors)
+{
+	struct vring_dev d, other;
+
+	open_and_start(_metadata, &d);
+	open_and_start(_metadata, &other);
+
+	/* Of a device: of both its queues, and of no other device. */
+	ASSERT_EQ(7, tell(NULL, "accessor", "ringmap"));
+	EXPECT_TRUE(says(NULL, "accessor", "uaccess checked [ringmap]"));
+	ASSERT_EQ(7, tell(&d, "accessor", "checked"));
+	EXPECT_TRUE(says(&d, "accessor", "uaccess [checked] ringmap"));
+	EXPECT_TRUE(says(&d, "0/accessor", "uaccess [checked] ringmap"));
+	EXPECT_TRUE(says(&d, "1/accessor", "uaccess [checked] ringmap"));
+	EXPECT_TRUE(says(&other, "accessor", "uaccess checked [ringmap]"));
+	EXPECT_TRUE(says(NULL, "accessor", "uaccess checked ringmap"));
+
+	/* Where they differ, none is in brackets. */
+	ASSERT_EQ(7, tell(&d, "0/accessor", "uaccess"));
+	EXPECT_TRUE(says(&d, "accessor", "uaccess checked ringmap"));
+
+	/* Of all, and what is no accessor changes nothing. */
+	ASSERT_EQ(7, tell(NULL, "accessor", "uaccess"));
+	EXPECT_EQ(-EINVAL, tell(NULL, "accessor", "vmap"));
+	EXPECT_EQ(-EINVAL, tell(&d, "accessor", ""));
+	EXPECT_TRUE(says(&d, "accessor", "[uaccess] checked ringmap"));
+	EXPECT_TRUE(says(&other, "accessor", "[uaccess] checked ringmap"));
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+	ASSERT_OK(&other, vring_run(&other, 500, NULL));
+	vring_close(&d);
+	vring_close(&other);
+	EXPECT_TRUE(says(NULL, "accessor", "uaccess checked ringmap"));
+}
+
+TEST(debugfs_map)
+{
+	static const char *const rings[] = { "desc", "avail", "used" };
+	struct vring_dev d;
+	struct map m;
+
+	open_and_start(_metadata, &d);
+	ASSERT_OK(&d, vring_set_accessor(&d, "ringmap"));
+	ASSERT_OK(&d, vring_run(&d, 2000, NULL));
+	ASSERT_OK(&d, vring_idle(&d));
+	for (int q = 0; q < VRING_QUEUES; q++) {
+		const void *at[] = {
+			d.q[q].vring.desc, d.q[q].vring.avail, d.q[q].vring.used,
+		};
+
+		for (int i = 0; i < VRING_PARTS; i++) {
+			m = map_of(&d, q, rings[i]);
+			EXPECT_EQ((unsigned long)at[i], m.addr);
+			EXPECT_EQ(vdev_part_bytes(256, i), m.len);
+			EXPECT_GE(m.pages, 1);
+			EXPECT_EQ(m.pages, m.mapped);
+			EXPECT_STREQ(m.pages == 1 ? "linear" : m.kind, m.kind);
+		}
+	}
+
+	/* What is gone is not there: a page of one ring, then all. */
+	ASSERT_EQ(0, madvise(d.ring_mem, d.ring_len, MADV_PAGEOUT));
+	ASSERT_EQ(0, mprotect(d.ring_mem, d.ring_len, PROT_NONE));
+	ASSERT_EQ(0, mprotect(d.ring_mem, d.ring_len, PROT_READ | PROT_WRITE));
+	for (int i = 0; i < VRING_PARTS; i++) {
+		m = map_of(&d, VRING_TX, rings[i]);
+		EXPECT_EQ(0, m.mapped);
+		EXPECT_STREQ("none", m.kind);
+	}
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+	EXPECT_GT(map_of(&d, VRING_TX, "used").mapped, 0);
+	ASSERT_OK(&d, vring_set_accessor(&d, "uaccess"));
+	m = map_of(&d, VRING_TX, "used");
+	EXPECT_EQ(0, m.addr);
+	EXPECT_EQ(0, m.pages);
+	vring_close(&d);
+}
+
+TEST(debugfs_counts)
+{
+	static const char *const why[] = {
+		"fallback_absent", "fallback_invalidating", "fallback_raced",
+		"fallback_device_memory", "fallback_busy", "fallback_no_memory",
+		"fallback_elsewhere", "fallback_straddles", "fallback_outside",
+		"fallback_reset", "fallback_no_mm",
+	};
+	long long used[VRING_QUEUES], sum = 0;
+	struct vring_dev d;
+
+	open_and_start(_metadata, &d);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_OK(&d, vring_set_accessor(&d, accessors[i]));
+		for (int q = 0; q < VRING_QUEUES; q++)
+			used[q] = vring_stat(&d, q, "used");
+		ASSERT_OK(&d, vring_run(&d, 1000, NULL));
+		ASSERT_OK(&d, vring_idle(&d));
+		for (int q = 0; q < VRING_QUEUES; q++)
+			EXPECT_EQ(used[q] + 1000, vring_stat(&d, q, "used"));
+	}
+	ASSERT_EQ(0, madvise(d.ring_mem, d.ring_len, MADV_PAGEOUT));
+	ASSERT_OK(&d, vring_run(&d, 1000, NULL));
+	ASSERT_OK(&d, vring_idle(&d));
+	for (unsigned int i = 0; i < sizeof(why) / sizeof(*why); i++)
+		sum += vring_stat_sum(&d, why[i]);
+	EXPECT_EQ(sum, vring_stat_sum(&d, "fallback"));
+	EXPECT_GT(vring_stat_sum(&d, "fallback_absent"), 0);
+	vring_close(&d);
+}
+
+/* How often a queue's map lock was held, as far as it was counted. */
+static long long held(struct vring_dev *d, int queue)
+{
+	unsigned long long less, n;
+	char path[160], name[16];
+	long long sum = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%d/lock_times", d->vdev.debugfs, queue);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%15s %llu %llu", name, &less, &n) == 3)
+		sum += strcmp(name, "hold_ns") ? 0 : n;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+TEST(debugfs_lock_times)
+{
+	long long sections, n;
+	struct vring_dev d;
+
+	open_and_start(_metadata, &d);
+	ASSERT_OK(&d, vring_set_accessor(&d, "ringmap"));
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+	EXPECT_TRUE(says(NULL, "lock_times", "0"));
+	EXPECT_EQ(0, held(&d, VRING_TX));
+	EXPECT_EQ(-EINVAL, tell(NULL, "lock_times", "2"));
+	ASSERT_EQ(1, tell(NULL, "lock_times", "1"));
+	EXPECT_TRUE(says(NULL, "lock_times", "1"));
+	sections = vring_stat(&d, VRING_TX, "sections");
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+	ASSERT_OK(&d, vring_idle(&d));
+	EXPECT_GE(held(&d, VRING_TX),
+		  vring_stat(&d, VRING_TX, "sections") - sections);
+	ASSERT_EQ(1, tell(NULL, "lock_times", "0"));
+	n = held(&d, VRING_TX);
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+	EXPECT_EQ(n, held(&d, VRING_TX));
+	vring_close(&d);
+}
+
+/* Read what is there, over and over. */
+static atomic_bool stop;
+static atomic_long readings;
+
+static void read_tree(const char *dir)
+{
+	char path[512], buf[4096];
+	struct dirent *e;
+	DIR *at = opendir(dir);
+
+	while (at && (e = readdir(at))) {
+		if (e->d_name[0] == '.' || !strcmp(e->d_name, "windows"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+		if (e->d_type == DT_DIR) {
+			read_tree(path);
+			continue;
+		}
+		read_text(path, buf, sizeof(buf));
+		readings += buf[0] != 0;
+	}
+	if (at)
+		closedir(at);
+}
+
+static void *reader(void *arg)
+{
+	while (!stop)
+		read_tree(VHOST);
+	return arg;
+}
+
+static void *writer(void *arg)
+{
+	for (int i = 0; !stop; i++) {
+		tell(NULL, "accessor", accessors[i % 3]);
+		tell(NULL, "lock_times", i & 4 ? "1" : "0");
+	}
+	tell(NULL, "lock_times", "0");
+	return arg;
+}
+
+static void *opener(void *arg)
+{
+	for (int i = 0; i < OPENED; i++) {
+		int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			return (void *)-1L;
+		if (i & 1 && (ioctl(fd, VHOST_SET_OWNER, NULL) ||
+			      (i & 2 && ioctl(fd, VHOST_RESET_OWNER, NULL))))
+			return (void *)-1L;
+		close(fd);
+	}
+	stop = true;
+	return arg;
+}
+
+TEST_TIMEOUT(debugfs_reader_storm, PATIENCE)
+{
+	pthread_t thread[5];
+	struct vring_dev d;
+	uint64_t packets = 0;
+	void *ret;
+
+	open_and_start(_metadata, &d);
+	stop = false;
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL,
+					    !i ? opener : i == 1 ? writer : reader,
+					    NULL));
+	while (!stop) {
+		ASSERT_OK(&d, vring_run(&d, 200, NULL));
+		packets += 200;
+	}
+	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(0, pthread_join(thread[i], &ret));
+		EXPECT_EQ(NULL, ret);
+	}
+	TH_LOG("%d devices, %ld readings, %llu packets", OPENED, readings,
+	       (unsigned long long)packets);
+	EXPECT_GT(readings, 1000);
+	EXPECT_GT(packets, 1000);
+	vring_close(&d);
+}
+
+TEST_HARNESS_MAIN
