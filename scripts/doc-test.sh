@@ -1,31 +1,49 @@
 #!/usr/bin/env bash
-# doc-test.sh: run the shell blocks of our admin pages in the VM. In a block with
-# prompts the lines that begin with "# " are commands, otherwise all are.
+# doc-test.sh [PAGE...]: run the commands of our pages in the VM, and compare what they
+# print with what the page shows. A command is a line that begins with "# " in a literal
+# block; lines after it are its output.
 . scripts/common.sh
 
-kernel=$(VARIANT=vm scripts/build.sh | tail -1)
-build_tools
-mkdir -p "$selftests"
-mapfile -t pages < <(sed -n 's/^file \(Documentation\/.*\.rst\)$/\1/p' series)
+prepare
+build_vhostctl
+mapfile -t pages < <(sed -n 's/^file \(Documentation\/.*\.rst\|tools\/.*\.8\)$/\1/p' series)
+pages+=(README.md)
+[ $# = 0 ] || pages=("$@")
+
+bad=0
 for page in "${pages[@]}"; do
-	script=$selftests/$(basename "$page" .rst).sh
-	awk '
-		function flush(  i) {
-			for (i = 1; i <= n; i++)
-				if (!prompts)
-					print line[i]
-				else if (line[i] ~ /^# /)
-					print substr(line[i], 3)
-			n = prompts = 0
+	script=$selftests/$(basename "$page").sh
+	awk -v page="$page" '
+		function finish() {
+			if (cmd == "")
+				return
+			printf "cat > /tmp/command <<\"END-OF-DOC\"\n%s\nEND-OF-DOC\n", cmd
+			printf "cat > /tmp/want <<\"END-OF-DOC\"\n%sEND-OF-DOC\nrun %d\n", want, at
+			cmd = want = ""
 		}
-		block && /^[^ \t]/ { flush(); block = 0 }
-		block && NF { sub(/^[ \t]+/, ""); line[++n] = $0; prompts += /^# / }
-		/[^:]::$/ { block = 1 }
-		END { flush() }' "$page" > "$script"
-	commands=$(wc -l < "$script")
-	[ "$commands" -gt 0 ] || die "$page has no commands; is that so?"
+		BEGIN { man = page ~ /\.[0-9]$/; md = page ~ /\.md$/ }
+		man { if (/^\.EX/) { block = 1; next } if (/^\.EE/) { finish(); block = 0 } gsub(/\\-/, "-") }
+		md { block = /^(    |$)/ }
+		!man && !md && block && /^[^ \t]/ { finish(); block = 0 }
+		!man && !md && /::$/ { block = 1; n = 0; next }
+		!block { finish(); next }
+		{ line = $0; sub(man ? "^$" : "^(\t|  +)", "", line) }
+		line ~ /^# / || more {
+			if (!more) { finish(); cmd = substr(line, 3); at = NR } else cmd = cmd "\n" line
+			more = line ~ /\\$/
+			next
+		}
+		cmd != "" && line != "" { want = want line "\n" }
+		END { finish() }' "$page" > "$script"
+	commands=$(grep -c '^run ' "$script" || true)
+	if [ "$commands" = 0 ]; then
+		[[ $page == */index.rst || $page == */design.rst ]] || die "$page has no commands; is that so?"
+		continue
+	fi
 	say "$page: $commands commands"
-	ringvm --kernel "$kernel" --timeout 60 --quiet --log "$logs/doc-test.console" -- \
-		"mount -t tracefs tracefs /sys/kernel/tracing; sh -eu $script > /dev/null" ||
-		die "$page: a command fails; they are in $script"
+	ringvm --kernel "$kernel" --accel single --memory 4G --timeout 300 --quiet \
+		--log "$logs/doc-test.console" -- \
+		"export VHOSTCTL=$vhostctl SELFTESTS=$selftests; . $here/scripts/in-vm-doc.sh; . $script; finish" ||
+		{ say "$page: not as it says"; bad=1; }
 done
+[ "$bad" = 0 ] || die "not every page is true"
