@@ -37,6 +37,7 @@
 
 #include <linux/debugfs.h>
 #include <linux/delay.h>
+#include <linux/fault-inject.h>
 #include <linux/jump_label.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -92,6 +93,39 @@ static struct dentry *vhost_debugfs;
 /* Devices with a directory; for what is said to all of them. */
 static LIST_HEAD(devices);
 static DEFINE_MUTEX(devices_lock);
+
+/* Steps that fail on command, for tests: each must cost time only. */
+enum fault {
+	FAULT_TABLE,
+	FAULT_NOTIFIER,
+	FAULT_LOOKUP,
+};
+
+#if defined(CONFIG_VHOST_RINGMAP_WINDOWS) && \
+	defined(CONFIG_FAULT_INJECTION_DEBUG_FS)
+
+static struct fault_attr faults[] = {
+	[FAULT_TABLE] = FAULT_ATTR_INITIALIZER,
+	[FAULT_NOTIFIER] = FAULT_ATTR_INITIALIZER,
+	[FAULT_LOOKUP] = FAULT_ATTR_INITIALIZER,
+};
+
+static bool fails(enum fault step)
+{
+	return should_fail(&faults[step], 1);
+}
+
+static void faults_init(struct dentry *dir)
+{
+	fault_create_debugfs_attr("fail_table", dir, &faults[FAULT_TABLE]);
+	fault_create_debugfs_attr("fail_notifier", dir,
+				  &faults[FAULT_NOTIFIER]);
+	fault_create_debugfs_attr("fail_lookup", dir, &faults[FAULT_LOOKUP]);
+}
+#else
+static inline bool fails(enum fault step) { return false; }
+static inline void faults_init(struct dentry *dir) {}
+#endif
 
 #ifdef CONFIG_VHOST_RINGMAP_WINDOWS
 
@@ -175,6 +209,7 @@ static void windows_init(void)
 	debugfs_create_file("handler_ms", 0600, dir, &windows.handler_ms,
 			    &window_fops);
 	debugfs_create_atomic_t("entered", 0400, dir, &windows.entered);
+	faults_init(dir);
 }
 #else
 static inline void window_use(void) {}
@@ -411,13 +446,15 @@ static int region_register(struct vhost_ringmap_region *r, int type,
 	void **kaddr;
 	int ret;
 
-	kaddr = kvcalloc(npages, sizeof(*kaddr),
+	kaddr = fails(FAULT_TABLE) ? NULL :
+		kvcalloc(npages, sizeof(*kaddr),
 			 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!kaddr)
 		return -ENOMEM;
 	/* Before the notifier: its callback uses the table. */
 	region_set_table(r, kaddr, base, npages);
-	ret = mmu_interval_notifier_insert(&r->sub, mm, base,
+	ret = fails(FAULT_NOTIFIER) ? -ENOMEM :
+	      mmu_interval_notifier_insert(&r->sub, mm, base,
 					   npages << PAGE_SHIFT,
 					   type == VHOST_ADDR_USED ?
 					   &ringmap_write_ops :
@@ -528,7 +565,8 @@ static enum vhost_miss region_fill(struct vhost_ringmap_region *r,
 
 	if (!mmu_interval_read_try_begin(&r->sub, &seq))
 		return VHOST_MISS_INVALIDATING;
-	if (get_user_pages_fast_only(r->base + (page_nr << PAGE_SHIFT), 1,
+	if (fails(FAULT_LOOKUP) ||
+	    get_user_pages_fast_only(r->base + (page_nr << PAGE_SHIFT), 1,
 				     write ? FOLL_WRITE : 0, &page) != 1)
 		return VHOST_MISS_ABSENT;
 	/* Device memory has rules of its own about who may write it and how. */
