@@ -155,17 +155,18 @@ size_t vdev_part_bytes(unsigned int num, int part)
 }
 
 bool vdev_publish(struct vring *ring, uint16_t avail, uint16_t *kicked,
-		  bool event_idx)
+		  bool event_idx, bool swapped)
 {
 	bool kick;
 
-	store(&ring->avail->idx, avail);
+	store(&ring->avail->idx, ring16(avail, swapped));
 	full_fence();	/* index before we look whether vhost sleeps */
 	if (event_idx)
-		kick = vring_need_event(load(&vring_avail_event(ring)), avail,
-					*kicked);
+		kick = vring_need_event(ring16(load(&vring_avail_event(ring)),
+					       swapped), avail, *kicked);
 	else
-		kick = !(load(&ring->used->flags) & VRING_USED_F_NO_NOTIFY);
+		kick = !(ring16(load(&ring->used->flags), swapped) &
+			 VRING_USED_F_NO_NOTIFY);
 	*kicked = avail;
 	return kick;
 }

@@ -82,11 +82,18 @@ size_t vdev_part_bytes(unsigned int num, int part);
  * @avail: avail index
  * @kicked: avail index at the last decision whether to kick
  * @event_idx: whether VIRTIO_RING_F_EVENT_IDX was negotiated
+ * @swapped: whether the rings have the other byte order
  *
  * Return: whether vhost wants to be kicked.
  */
 bool vdev_publish(struct vring *ring, uint16_t avail, uint16_t *kicked,
-		  bool event_idx);
+		  bool event_idx, bool swapped);
+
+/** ring16() - a field of a ring, which may have the other byte order */
+static inline uint16_t ring16(uint16_t v, bool swapped)
+{
+	return swapped ? __builtin_bswap16(v) : v;
+}
 
 /** page_up() - @n, or the next multiple of the page size */
 size_t page_up(size_t n);

@@ -250,7 +250,7 @@ void queue_publish(struct device *d, struct queue *q)
 
 	if (q->avail != q->kicked &&
 	    vdev_publish(v, q->avail, &q->kicked,
-			 device_has(d, VIRTIO_RING_F_EVENT_IDX)))
+			 device_has(d, VIRTIO_RING_F_EVENT_IDX), false))
 		queue_kick(q);
 }
 

@@ -27,6 +27,12 @@
 #define TAP_QLEN	32767	/* the most that the kernel allows */
 #define LOG_GPA		(1UL << 20)	/* guest-physical addresses are small */
 #define LOG_PAGE	4096UL		/* VHOST_PAGE_SIZE */
+#define TIGHT_ALIGN	16UL		/* of descriptors; more than the rest asks */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define VRING_OTHER_ENDIAN	VHOST_VRING_BIG_ENDIAN
+#else
+#define VRING_OTHER_ENDIAN	VHOST_VRING_LITTLE_ENDIAN
+#endif
 
 struct frame {
 	uint8_t dst[6];
@@ -39,14 +45,22 @@ struct frame {
 
 #define fail(d, ...)	vdev_fail(&(d)->vdev, __VA_ARGS__)
 
+/* From the start of one part to that of the next. */
+static size_t part_step(const struct vring_config *cfg, int queue, int part)
+{
+	size_t n = cfg->offset[part] + vdev_part_bytes(cfg->num[queue], part);
+
+	return cfg->tight ? (n + TIGHT_ALIGN - 1) &
+			    ~(TIGHT_ALIGN - 1) : page_up(n);
+}
+
 size_t vring_ring_bytes(const struct vring_config *cfg)
 {
 	size_t sum = 0;
 
 	for (int q = 0; q < VRING_QUEUES; q++)
 		for (int p = 0; p < VRING_PARTS; p++)
-			sum += page_up(cfg->offset[p] +
-				       vdev_part_bytes(cfg->num[q], p));
+			sum += part_step(cfg, q, p);
 	return sum;
 }
 
@@ -99,8 +113,7 @@ static void lay_out(struct vring_dev *d)
 
 		for (int p = 0; p < VRING_PARTS; p++) {
 			part[p] = at + d->cfg.offset[p];
-			at += page_up(d->cfg.offset[p] +
-				      vdev_part_bytes(d->cfg.num[i], p));
+			at += part_step(&d->cfg, i, p);
 		}
 		v->num = d->cfg.num[i];
 		v->desc = part[VRING_DESC];
@@ -235,12 +248,19 @@ static void silence(const char *ifname)
 	close(fd);
 }
 
+static unsigned int header_bytes(const struct vring_config *cfg)
+{
+	return cfg->legacy && !cfg->mergeable ?
+	       sizeof(struct virtio_net_hdr) :
+	       sizeof(struct virtio_net_hdr_mrg_rxbuf);
+}
+
 int vring_open_tap(struct vring_dev *d)
 {
 	struct ifreq ifr = {
 		.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
 	};
-	int hdr = sizeof(struct virtio_net_hdr_mrg_rxbuf), sock, ret = 0;
+	int hdr = header_bytes(&d->cfg), sock, ret = 0;
 
 	d->tap = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (d->tap < 0)
@@ -288,13 +308,15 @@ int vring_setup(struct vring_dev *d)
 		struct vhost_memory_region r[2];
 	} mem = { .m.nregions = 2 };
 	bool iotlb = d->cfg.iotlb;
-	uint64_t features = 1ULL << VIRTIO_F_VERSION_1, have;
+	uint64_t features = 0, have;
 
 	/* Without our option there is none; who needs it will say so. */
 	vdev_find_debugfs(&d->vdev);
 	vhost_gave_up(d);	/* what an earlier life of the queues left */
 	if (ioctl(d->vdev.fd, VHOST_SET_OWNER))
 		return fail(d, errno, "VHOST_SET_OWNER");
+	if (!d->cfg.legacy)
+		features |= 1ULL << VIRTIO_F_VERSION_1;
 	if (d->cfg.event_idx)
 		features |= 1ULL << VIRTIO_RING_F_EVENT_IDX;
 	if (d->cfg.indirect)
@@ -342,7 +364,11 @@ int vring_setup(struct vring_dev *d)
 			.log_guest_addr = dma(d, q->vring.used),
 		};
 		struct vhost_vring_state busy = { i, d->cfg.busyloop_us };
+		struct vhost_vring_state endian = { i, VRING_OTHER_ENDIAN };
 
+		if (d->cfg.swapped &&
+		    ioctl(d->vdev.fd, VHOST_SET_VRING_ENDIAN, &endian))
+			return fail(d, errno, "VHOST_SET_VRING_ENDIAN");
 		if (vdev_set_queue(&d->vdev, q->vring.num, &addr, q->kick,
 				   q->call, q->err))
 			return -EPROTO;
@@ -367,7 +393,7 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 	d->cfg = *cfg;
 	d->vdev.nqueues = VRING_QUEUES;
 	d->vdev.fd = d->tap = d->xdp_link = -1;
-	d->hdr_len = sizeof(struct virtio_net_hdr_mrg_rxbuf);
+	d->hdr_len = header_bytes(cfg);
 	for (int i = 0; i < VRING_QUEUES; i++) {
 		struct vring_queue *q = &d->q[i];
 
@@ -390,16 +416,19 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 
 	d->ring_len = vring_ring_bytes(cfg);
 	d->ring_mem = cfg->memory;
+	/* One buffer a descriptor, and a page at the end for tables. */
+	d->buf_len = slots * VRING_BUF_SIZE;
 	if (!d->ring_mem) {
-		d->ring_mem = mmap(NULL, d->ring_len, PROT_READ | PROT_WRITE,
+		d->ring_mem = mmap(NULL, d->ring_len +
+				   (cfg->tight ? d->buf_len : 0),
+				   PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (d->ring_mem == MAP_FAILED)
 			return fail(d, errno, "memory for the rings");
 		d->own_mem = true;
 	}
-	/* One buffer a descriptor, and a page at the end for tables. */
-	d->buf_len = slots * VRING_BUF_SIZE;
-	d->buf = mmap(NULL, d->buf_len, PROT_READ | PROT_WRITE,
+	d->buf = cfg->tight ? d->ring_mem + d->ring_len :
+		 mmap(NULL, d->buf_len, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (d->buf == MAP_FAILED)
 		return fail(d, errno, "memory for the buffers");
@@ -426,25 +455,69 @@ static void publish(struct vring_dev *d, int queue)
 	uint64_t one = 1;
 
 	/* Where there is no eventfd the test kicks by itself. */
-	if (vdev_publish(v, q->avail, &q->kicked, d->cfg.event_idx) &&
+	if (vdev_publish(v, q->avail, &q->kicked, d->cfg.event_idx,
+			 d->cfg.swapped) &&
 	    write(q->kick, &one, sizeof(one)) < 0)
 		return;
+}
+
+static uint16_t x16(const struct vring_dev *d, uint16_t v)
+{
+	return ring16(v, d->cfg.swapped);
+}
+
+static uint32_t x32(const struct vring_dev *d, uint32_t v)
+{
+	return d->cfg.swapped ? __builtin_bswap32(v) : v;
+}
+
+static void set_desc(const struct vring_dev *d, struct vring_desc *desc,
+		     const void *p, uint32_t len, uint16_t flags, uint16_t next)
+{
+	uint64_t addr = dma(d, p);
+
+	desc->addr = d->cfg.swapped ? __builtin_bswap64(addr) : addr;
+	desc->len = x32(d, len);
+	desc->flags = x16(d, flags);
+	desc->next = x16(d, next);
+}
+
+/* Put a chain's head into the avail ring; publish() shows it. */
+static void make_available(struct vring_dev *d, int queue, uint16_t head)
+{
+	struct vring_queue *q = &d->q[queue];
+
+	q->vring.avail->ring[q->avail++ & (q->vring.num - 1)] = x16(d, head);
+}
+
+static uint16_t used_index(const struct vring_dev *d, int queue)
+{
+	return x16(d, load(&d->q[queue].vring.used->idx));
+}
+
+/* The next used element. */
+static struct vring_used_elem take_used(struct vring_dev *d, int queue)
+{
+	struct vring_queue *q = &d->q[queue];
+	struct vring_used_elem e;
+
+	e = q->vring.used->ring[q->last_used++ & (q->vring.num - 1)];
+	return (struct vring_used_elem){ x32(d, e.id), x32(d, e.len) };
 }
 
 static void refill_rx(struct vring_dev *d)
 {
 	struct vring_queue *q = &d->q[VRING_RX];
-	struct vring *v = &q->vring;
 
 	if (!q->nfree)
 		return;
 	while (q->nfree) {
 		uint16_t i = q->free[--q->nfree];
 
-		v->desc[i].addr = dma(d, slot(d, VRING_RX, i));
-		v->desc[i].len = d->cfg.mergeable ? 128 : VRING_BUF_SIZE;
-		v->desc[i].flags = VRING_DESC_F_WRITE;
-		v->avail->ring[q->avail++ & (v->num - 1)] = i;
+		set_desc(d, &q->vring.desc[i], slot(d, VRING_RX, i),
+			 d->cfg.mergeable ? 128 : VRING_BUF_SIZE,
+			 VRING_DESC_F_WRITE, 0);
+		make_available(d, VRING_RX, i);
 	}
 	publish(d, VRING_RX);
 }
@@ -517,25 +590,20 @@ int vring_send(struct vring_dev *d)
 	if (d->cfg.indirect) {
 		struct vring_desc *t = (void *)(buf + VRING_BUF_SIZE - 64);
 
-		t[0] = (struct vring_desc){ dma(d, buf), d->hdr_len,
-					    VRING_DESC_F_NEXT, 1 };
-		t[1] = (struct vring_desc){ dma(d, buf + d->hdr_len), len,
-					    0, 0 };
-		v->desc[head] = (struct vring_desc){ dma(d, t),
-						     2 * sizeof(*t),
-						     VRING_DESC_F_INDIRECT, 0 };
+		set_desc(d, t, buf, d->hdr_len, VRING_DESC_F_NEXT, 1);
+		set_desc(d, t + 1, buf + d->hdr_len, len, 0, 0);
+		set_desc(d, v->desc + head, t, 2 * sizeof(*t),
+			 VRING_DESC_F_INDIRECT, 0);
 	} else if (chain) {
 		tail = q->free[--q->nfree];
 		q->next[head] = tail;
-		v->desc[head] = (struct vring_desc){ dma(d, buf), d->hdr_len,
-						     VRING_DESC_F_NEXT, tail };
-		v->desc[tail] = (struct vring_desc){ dma(d, buf + d->hdr_len),
-						     len, 0, 0 };
+		set_desc(d, v->desc + head, buf, d->hdr_len, VRING_DESC_F_NEXT,
+			 tail);
+		set_desc(d, v->desc + tail, buf + d->hdr_len, len, 0, 0);
 	} else {
-		v->desc[head] = (struct vring_desc){ dma(d, buf),
-						     d->hdr_len + len, 0, 0 };
+		set_desc(d, v->desc + head, buf, d->hdr_len + len, 0, 0);
 	}
-	v->avail->ring[q->avail++ & (v->num - 1)] = head;
+	make_available(d, VRING_TX, head);
 	d->next_seq++;
 	d->res.sent++;
 	publish(d, VRING_TX);
@@ -551,11 +619,10 @@ static int bad_used(struct vring_dev *d, int queue, uint32_t id)
 static int reap_tx(struct vring_dev *d)
 {
 	struct vring_queue *q = &d->q[VRING_TX];
-	uint16_t used = load(&q->vring.used->idx);
+	uint16_t used = used_index(d, VRING_TX);
 
 	while (q->last_used != used) {
-		uint32_t id = q->vring.used->ring[q->last_used++ &
-						  (q->vring.num - 1)].id;
+		uint32_t id = take_used(d, VRING_TX).id;
 
 		if (id >= q->vring.num || q->nfree == q->vring.num)
 			return bad_used(d, VRING_TX, id);
@@ -573,8 +640,7 @@ static int reap_tx(struct vring_dev *d)
 static int reap_rx(struct vring_dev *d)
 {
 	struct vring_queue *q = &d->q[VRING_RX];
-	struct vring *v = &q->vring;
-	uint16_t used = load(&v->used->idx);
+	uint16_t used = used_index(d, VRING_RX);
 	char frame[VRING_BUF_SIZE + 128];
 	int packets = 0;
 
@@ -582,22 +648,22 @@ static int reap_rx(struct vring_dev *d)
 		unsigned int parts = 1, len = 0;
 
 		for (unsigned int n = 0; n < parts; n++) {
-			struct vring_used_elem *e;
+			struct vring_used_elem e;
 
 			if (q->last_used == used)
 				return fail(d, 0, "a packet of %u buffers has only %u",
 					    parts, n);
-			e = &v->used->ring[q->last_used++ & (v->num - 1)];
-			if (e->id >= v->num || q->nfree == v->num)
-				return bad_used(d, VRING_RX, e->id);
-			if (e->len > VRING_BUF_SIZE || len + e->len > sizeof(frame))
-				return fail(d, 0, "used length %u", e->len);
-			memcpy(frame + len, slot(d, VRING_RX, e->id), e->len);
+			e = take_used(d, VRING_RX);
+			if (e.id >= q->vring.num || q->nfree == q->vring.num)
+				return bad_used(d, VRING_RX, e.id);
+			if (e.len > VRING_BUF_SIZE || len + e.len > sizeof(frame))
+				return fail(d, 0, "used length %u", e.len);
+			memcpy(frame + len, slot(d, VRING_RX, e.id), e.len);
 			if (!n && d->cfg.mergeable)
-				parts = ((struct virtio_net_hdr_mrg_rxbuf *)
-					 frame)->num_buffers;
-			len += e->len;
-			q->free[q->nfree++] = e->id;
+				parts = x16(d, ((struct virtio_net_hdr_mrg_rxbuf *)
+						frame)->num_buffers);
+			len += e.len;
+			q->free[q->nfree++] = e.id;
 		}
 		check_frame(d, frame + d->hdr_len,
 			    len > d->hdr_len ? len - d->hdr_len : 0);
@@ -623,12 +689,12 @@ static void wait_call(struct vring_dev *d)
 	for (int i = 0; i < VRING_QUEUES; i++) {
 		struct vring_queue *q = &d->q[i];
 
-		store(&vring_used_event(&q->vring), q->last_used);
+		store(&vring_used_event(&q->vring), x16(d, q->last_used));
 		p[i] = (struct pollfd){ q->call, POLLIN, 0 };
 	}
 	full_fence();	/* the request before we look once more */
 	for (int i = 0; i < VRING_QUEUES; i++)
-		if (load(&d->q[i].vring.used->idx) != d->q[i].last_used)
+		if (used_index(d, i) != d->q[i].last_used)
 			return;
 	p[VRING_QUEUES] = (struct pollfd){ d->vdev.fd, POLLIN, 0 };
 	poll(p, VRING_QUEUES + d->cfg.iotlb, 20);
@@ -700,8 +766,8 @@ static bool wants_kick(const struct vring_dev *d, int queue)
 	const struct vring *v = &d->q[queue].vring;
 
 	if (d->cfg.event_idx)
-		return load(&vring_avail_event(v)) == d->q[queue].avail;
-	return !(load(&v->used->flags) & VRING_USED_F_NO_NOTIFY);
+		return x16(d, load(&vring_avail_event(v))) == d->q[queue].avail;
+	return !(x16(d, load(&v->used->flags)) & VRING_USED_F_NO_NOTIFY);
 }
 
 int vring_idle(struct vring_dev *d)
@@ -787,8 +853,9 @@ void vring_close(struct vring_dev *d)
 	free(d->log);
 	d->log = NULL;
 	if (d->own_mem)
-		munmap(d->ring_mem, d->ring_len);
-	if (d->buf && d->buf != MAP_FAILED)
+		munmap(d->ring_mem, d->ring_len +
+		       (d->cfg.tight ? d->buf_len : 0));
+	if (d->buf && d->buf != MAP_FAILED && !d->cfg.tight)
 		munmap(d->buf, d->buf_len);
 	memset(d->q, 0, sizeof(d->q));
 	d->buf = NULL;

@@ -55,6 +55,10 @@ enum vring_memory {
  *	through its device IOTLB, whose misses the library answers while it runs
  *	packets
  * @log: negotiate VHOST_F_LOG_ALL: vhost logs what it writes in @log of the device
+ * @legacy: do not negotiate VIRTIO_F_VERSION_1
+ * @swapped: with @legacy, rings of the other byte order
+ * @tight: parts follow each other, and the buffers them, without regard to pages;
+ *	@memory must be NULL, and neither @iotlb nor @log be set
  * @busyloop_us: microseconds for which vhost polls before it sleeps
  * @offset: bytes from a page boundary to each part; avail must be a multiple
  *	of 2 and used of 4, as vhost asks
@@ -75,6 +79,9 @@ struct vring_config {
 	bool sink;
 	bool iotlb;
 	bool log;
+	bool legacy;
+	bool swapped;
+	bool tight;
 	unsigned int busyloop_us;
 	unsigned int offset[VRING_PARTS];
 	void *memory;
@@ -172,7 +179,7 @@ struct vring_dev {
  * vring_ring_bytes() - memory that the rings of a configuration need
  * @cfg: configuration
  *
- * Return: bytes, a multiple of the page size.
+ * Return: bytes, a multiple of the page size unless the configuration is tight.
  */
 size_t vring_ring_bytes(const struct vring_config *cfg);
 
