@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
-# suites are mm, vhost (vhost-net), debugfs, null (the test device), vsock and scsi; T=name
-# runs one test.
+# suites are mm, vhost (vhost-net), faults (the same, odd cases), debugfs, null (the test
+# device), vsock and scsi; T=name runs one test.
 . scripts/common.sh
 
 case $variant in
@@ -26,12 +26,14 @@ case ${T:-} in
 '') ;;
 global.debugfs*) want=debugfs ;;
 cause.* | keep.* | global.*) want=mm ;;
+faults.* | odd.* | reverted_2019.*) want=faults ;;
 null.* | vsock.* | scsi.*) want=${T%%.*} ;;
 *) want=vhost ;;
 esac
 rc=0
 case ${want:-mm} in mm) suite mm mmu_causes --append numa=fake=2 || rc=$? ;; esac
 case ${want:-vhost} in vhost) suite vhost ringmap_test --append numa=fake=2 || rc=$? ;; esac
+case ${want:-faults} in faults) suite faults ringmap_faults --append numa=fake=2 || rc=$? ;; esac
 for device in debugfs null vsock scsi; do
 	case ${want:-$device} in "$device") ;; *) continue ;; esac
 	if [ "$device,$variant" = scsi,debug ]; then

@@ -25,52 +25,8 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
+#include "ringmap_packets.h"
 #include "virtqueue.h"
-#include "vring.h"
-
-#define PARAM		"/sys/module/vhost/parameters/accessor"
-#define WINDOWS		"/sys/kernel/debug/vhost/windows/"
-
-/* Seconds a test may take: emulation is slow, and the debug kernel slower. */
-#define PATIENCE	300
-
-#define ASSERT_OK(d, call) do {						\
-	int __ret = (call);						\
-	ASSERT_EQ(0, __ret) { TH_LOG("%s", (d)->vdev.error); }		\
-} while (0)
-
-static long read_number(const char *path)
-{
-	char buf[32];
-
-	read_text(path, buf, sizeof(buf));
-	return atol(buf);
-}
-
-static void open_and_start(struct __test_metadata *_metadata,
-			   struct vring_dev *d, const struct vring_config *cfg,
-			   const char *accessor)
-{
-	ASSERT_OK(d, vring_open(d, cfg));
-	ASSERT_OK(d, vring_set_accessor(d, accessor));
-	ASSERT_OK(d, vring_start(d));
-}
-
-/* At least 99 % of the accesses since the last call were mapped. */
-static void expect_mapped(struct __test_metadata *_metadata,
-			  struct vring_dev *d, uint64_t packets)
-{
-	long long mapped = vring_stat_sum(d, "mapped");
-	long long fallback = vring_stat_sum(d, "fallback");
-
-	ASSERT_OK(d, vring_run(d, packets, NULL));
-	mapped = vring_stat_sum(d, "mapped") - mapped;
-	fallback = vring_stat_sum(d, "fallback") - fallback;
-	EXPECT_GE(mapped, (long long)packets);
-	EXPECT_LE(fallback * 99, mapped) {
-		TH_LOG("%lld mapped, %lld fell back", mapped, fallback);
-	}
-}
 
 /* --- every feature of the rings, in each mode --- */
 
@@ -188,20 +144,6 @@ TEST_F_TIMEOUT(memory, mapped, PATIENCE)
 #endif
 
 
-struct storm {
-	struct vring_dev *d;
-	void *mem;
-	size_t len;
-	atomic_bool stop;
-	atomic_ulong rounds;
-};
-
-static void storm_mprotect(struct storm *s)
-{
-	mprotect(s->mem, s->len, PROT_READ | PROT_WRITE | PROT_EXEC);
-	mprotect(s->mem, s->len, PROT_READ | PROT_WRITE);
-}
-
 static void storm_dontneed(struct storm *s)
 {
 	madvise(s->mem, s->len, MADV_DONTNEED);
@@ -243,19 +185,6 @@ static void storm_numa(struct storm *s)
 	(void)s;
 	write_text("/proc/sys/kernel/numa_balancing", "1");
 	usleep(20000);
-}
-
-static void storm_toggle(struct storm *s)
-{
-	struct vring_dev mine;
-
-	/* The error text is the traffic thread's. */
-	memcpy(&mine, s->d, sizeof(mine));
-	vring_set_accessor(&mine, "uaccess");
-	usleep(500);
-	vring_set_accessor(&mine, "checked");
-	usleep(500);
-	vring_set_accessor(&mine, "ringmap");
 }
 
 FIXTURE(storm) {
@@ -351,23 +280,6 @@ FIXTURE_TEARDOWN(storm)
 	vring_close(&self->d);
 }
 
-struct storm_thread {
-	struct storm *s;
-	void (*once)(struct storm *s);
-};
-
-static void *storm_loop(void *arg)
-{
-	struct storm_thread *t = arg;
-
-	while (!t->s->stop) {
-		t->once(t->s);
-		t->s->rounds++;
-		usleep(200);
-	}
-	return NULL;
-}
-
 TEST_F_TIMEOUT(storm, loses_nothing, PATIENCE)
 {
 	struct storm_thread t = { &self->s, variant->once };
@@ -439,16 +351,6 @@ FIXTURE_TEARDOWN(replace)
 {
 	free(self->copy);
 	vring_close(&self->d);
-}
-
-static void *fresh_at(struct __test_metadata *_metadata, void *addr, size_t len)
-{
-	void *p = mmap(addr, len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS |
-		       (addr ? MAP_FIXED_NOREPLACE : 0), -1, 0);
-
-	EXPECT_NE(MAP_FAILED, p);
-	return p;
 }
 
 TEST_F_TIMEOUT(replace, munmap, PATIENCE)
@@ -534,16 +436,6 @@ FIXTURE_TEARDOWN(window)
 	write_text(WINDOWS "use_ms", "0");
 	write_text(WINDOWS "fill_ms", "0");
 	vring_close(&self->d);
-}
-
-static bool wait_entered(long before)
-{
-	for (int i = 0; i < 3000; i++) {
-		if (read_number(WINDOWS "entered") > before)
-			return true;
-		usleep(1000);
-	}
-	return false;
 }
 
 /*
@@ -841,18 +733,6 @@ FIXTURE(ahead) {
 	struct vring_dev d;
 	uint16_t base, used;
 };
-
-static uint16_t used_idx(struct vring_dev *d)
-{
-	return __atomic_load_n(&d->q[VRING_TX].vring.used->idx, __ATOMIC_ACQUIRE);
-}
-
-static bool wait_used(struct vring_dev *d, uint16_t idx)
-{
-	for (int i = 0; i < 500 && used_idx(d) != idx; i++)
-		usleep(10000);
-	return used_idx(d) == idx;
-}
 
 static struct vring_desc *tx_desc(struct vring_dev *d, uint16_t avail)
 {
