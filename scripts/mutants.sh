@@ -8,6 +8,14 @@
 prepare
 trap 'git -C "$tree" checkout -q .' EXIT
 
+# vhost_program TEST: which one has it
+vhost_program() {
+	case ${1%%.*} in
+	faults | odd | reverted_2019) echo ringmap_faults ;;
+	*) echo ringmap_test ;;
+	esac
+}
+
 # run PROGRAM TEST [KERNEL OPTIONS [ENVIRONMENT]]: does it pass?
 run() {
 	ringvm --kernel "$kernel" --timeout 60 --tap 1 --memory 4G --quiet \
@@ -54,7 +62,7 @@ for m in tests/mutants/*.sed; do
 	else
 		build_mutant "$name"
 		rc=0
-		run ringmap_test "$test" || rc=$?
+		run "$(vhost_program "$test")" "$test" || rc=$?
 		verdict "$name" "$test" "$(dead "$rc")"
 	fi
 	git -C "$tree" checkout -q .
@@ -90,7 +98,7 @@ git -C "$tree" checkout -q .
 logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "the kernel does not build"
 mapfile -t tests < <(sed -n 's/^# Test: //p' tests/mutants/*.sed | sort -u)
 for test in "${tests[@]}"; do
-	run ringmap_test "$test" || die "$test fails with every guard in place"
+	run "$(vhost_program "$test")" "$test" || die "$test fails with every guard in place"
 done
 scripts/barriers.sh > /dev/null || die "barriers.sh fails with every guard in place"
 [ "$killed" = "$total" ] || die "$((total - killed)) of $total survived"
