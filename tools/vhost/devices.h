@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* vhost's devices, queues and counters, as debugfs shows them. */
+#ifndef DEVICES_H
+#define DEVICES_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/**
+ * struct counter - a line of a queue's stats
+ * @name: as the kernel says
+ * @v: value; counters only grow
+ */
+struct counter {
+	char name[48];
+	uint64_t v;
+};
+
+/* A ring of a queue and what is mapped of it */
+struct ring_map {
+	char ring[16];
+	char kind[16];
+	char addr[24];
+	uint64_t len, pages, mapped;
+};
+
+/* A histogram: times of less than @less_than ns */
+struct times {
+	uint64_t less_than[64], count[64];
+	unsigned int n;
+};
+
+struct queue {
+	unsigned int index;
+	char accessor[16];
+	struct counter *c;
+	unsigned int nc;
+	struct ring_map map[4];
+	unsigned int nmap;
+	struct times hold, wait;
+};
+
+/**
+ * struct device - an open vhost device
+ * @name: "<pid>-<n>", the same in debugfs and traces
+ * @pid: of its owner
+ * @comm: that process' name, empty if it is gone
+ * @accessor: of all its queues, empty where they differ
+ */
+struct device {
+	char name[40];
+	int pid;
+	unsigned int n;
+	char comm[32];
+	char accessor[16];
+	struct queue *q;
+	unsigned int nq;
+};
+
+/* How much to read */
+enum { READ_STATS = 1, READ_MAP = 2, READ_TIMES = 4 };
+
+/* Where vhost's files are in debugfs. */
+#define VHOST_DEBUGFS	"/sys/kernel/debug/vhost"
+#define VHOST_DEFAULT	"/sys/module/vhost/parameters/accessor"
+
+/* Read one; -ENOENT if there is none, or it went while it was read. */
+int device_read(struct device *d, const char *name, int what);
+void device_free(struct device *d);
+
+/*
+ * Read all, by number. Those that go meanwhile are left out. Returns how many, or
+ * exits when it cannot look.
+ */
+unsigned int devices_read(struct device **devices, int what);
+void devices_free(struct device *d, unsigned int n);
+
+/* DEV or DEV/Q into its parts, @queue -1 for all; false if it is neither. */
+bool device_parse(const char *arg, char *name, size_t size, int *queue);
+
+/* A counter, or the sum over a device's queues; 0 if there is no such. */
+uint64_t queue_counter(const struct queue *q, const char *name);
+uint64_t device_counter(const struct device *d, const char *name);
+
+/* Share of ring accesses that went through a mapping, percent; NAN if none. */
+double mapped_share(uint64_t mapped, uint64_t fallback);
+
+/* The word in brackets of an accessor file, empty if there is none. */
+void accessor_word(const char *text, char *word, size_t size);
+
+/* Say why debugfs cannot be read, and what to do; exits. */
+void cannot_look(int err) __attribute__((noreturn));
+
+#endif /* DEVICES_H */
