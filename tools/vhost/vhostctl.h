@@ -21,7 +21,7 @@ enum {
 };
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define NSEC		1000000000ULL
+#define NSEC		((uint64_t)1000000000)
 
 /* --- util.c --- */
 

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every rule says nothing until it has seen enough to judge, and forgets all when
+ * events were lost: what a gap hides breaks no rule.
+ *
+ * Events of one queue are in order because it is changed under locks. Where two CPUs
+ * stamp them with the same time, nobody can say which was first; then that queue is
+ * forgotten.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checker.h"
+#include "vhostctl.h"
+
+const char * const rule_names[RULES] = {
+	[RULE_ELEMENTS] = "elements-before-index",
+	[RULE_INDEX_LOG] = "index-before-log",
+	[RULE_LOG_MISSING] = "no-log-missing",
+	[RULE_TRIES] = "only-tries-other-mutex",
+	[RULE_ALL_HELD] = "all-queues-held",
+	[RULE_DROPPED] = "no-use-after-drop",
+};
+
+enum page { PAGE_UNKNOWN, PAGE_MAPPED, PAGE_DROPPED };
+
+#define RINGS		4
+/* More than the largest ring has; a broken trace may say anything. */
+#define MAX_PAGE	4096
+
+/**
+ * struct ring - pages of a ring
+ * @page: state of the first @n
+ * @others: of those behind
+ */
+struct ring {
+	unsigned char *page;
+	unsigned int n;
+	enum page others;
+};
+
+/**
+ * struct queue - what is known of a virtqueue
+ * @key: device and index, never 0
+ * @epoch: when; older than the checker's is forgotten
+ * @last_ts: of its last event, on @last_cpu
+ * @tie: @last_ts is that of several CPUs
+ * @writing: elements [@first, @next) were written since the last index
+ * @written: @first and @next are known
+ * @published: @idx is the last index
+ * @whole: all elements before it were seen
+ * @pending: no other batch began since
+ * @logs: an index was logged
+ * @log_elements: since the batch began
+ * @log_index: since the batch began
+ * @lock_known: @holder is known: a task or 0
+ */
+struct queue {
+	uint64_t key;
+	unsigned int epoch;
+	uint64_t last_ts;
+	int last_cpu;
+	bool tie;
+	bool writing, written;
+	uint16_t first, next;
+	bool published, whole, pending;
+	uint16_t idx;
+	bool logs, log_elements, log_index;
+	bool lock_known;
+	int holder;
+	struct ring ring[RINGS];
+};
+
+/* A task that polls a queue and looks at the other */
+struct poll {
+	int task;
+	uint32_t dev;
+	uint16_t vq, other;
+};
+
+struct checker {
+	broken_fn broken;
+	void *arg;
+	struct rule_result result[RULES];
+	struct checker_totals total;
+	unsigned int epoch;
+	unsigned int gaps_open;
+	struct queue **queue;		/* a hash table, at most half full */
+	unsigned int room, used;
+	struct poll *poll;
+	unsigned int npoll, poll_room;
+};
+
+bool checker_needs(enum ev_type type)
+{
+	switch (type) {
+	case EV_MAP_FILL: case EV_MAP_DROP: case EV_MAP_RESET: case EV_MAP_USE:
+	case EV_USED: case EV_USED_IDX: case EV_LOG: case EV_MUTEX:
+	case EV_BUSY_POLL_BEGIN: case EV_BUSY_POLL_END:
+	case EV_IOTLB_UPDATE: case EV_IOTLB_INVALIDATE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct checker *checker_new(broken_fn broken, void *arg)
+{
+	struct checker *c = xcalloc(1, sizeof(*c));
+
+	c->broken = broken;
+	c->arg = arg;
+	c->room = 64;
+	c->queue = xcalloc(c->room, sizeof(*c->queue));
+	return c;
+}
+
+void checker_free(struct checker *c)
+{
+	for (unsigned int i = 0; i < c->room; i++) {
+		if (!c->queue[i])
+			continue;
+		for (int r = 0; r < RINGS; r++)
+			free(c->queue[i]->ring[r].page);
+		free(c->queue[i]);
+	}
+	free(c->queue);
+	free(c->poll);
+	free(c);
+}
+
+const struct rule_result *checker_results(const struct checker *c)
+{
+	return c->result;
+}
+
+const struct checker_totals *checker_totals(const struct checker *c)
+{
+	return &c->total;
+}
+
+const char *rule_verdict(const struct rule_result *r)
+{
+	return r->broken ? "broken" : r->judged ? "kept" : "not seen";
+}
+
+/* Judge @ev by @rule: it is broken unless @ok. */
+__attribute__((format(printf, 5, 6)))
+static void judge(struct checker *c, enum rule rule, const struct ev *ev, bool ok,
+		  const char *fmt, ...)
+{
+	char why[160];
+	va_list ap;
+
+	c->result[rule].judged++;
+	if (ok)
+		return;
+	c->result[rule].broken++;
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	c->broken(c->arg, rule, ev, why);
+}
+
+static void seen(struct checker *c, enum rule rule)
+{
+	c->result[rule].seen++;
+}
+
+/* --- queues --- */
+
+static struct queue **slot(struct queue **table, unsigned int room, uint64_t key)
+{
+	unsigned int i = (key * 0x9e3779b97f4a7c15ULL) >> 32;
+
+	for (i &= room - 1; table[i] && table[i]->key != key; i = (i + 1) & (room - 1))
+		;
+	return &table[i];
+}
+
+static void forget_queue(struct checker *c, struct queue *q)
+{
+	struct ring ring[RINGS];
+
+	memcpy(ring, q->ring, sizeof(ring));
+	*q = (struct queue){ .key = q->key, .epoch = c->epoch };
+	for (int r = 0; r < RINGS; r++) {
+		q->ring[r].page = ring[r].page;
+		q->ring[r].n = 0;
+		q->ring[r].others = PAGE_UNKNOWN;
+	}
+}
+
+static void grow(struct checker *c)
+{
+	unsigned int room = 2 * c->room;
+	struct queue **table = xcalloc(room, sizeof(*table));
+
+	for (unsigned int i = 0; i < c->room; i++)
+		if (c->queue[i])
+			*slot(table, room, c->queue[i]->key) = c->queue[i];
+	free(c->queue);
+	c->queue = table;
+	c->room = room;
+}
+
+/* What is known of a queue, or NULL if it was never heard of. */
+static struct queue *find_queue(struct checker *c, uint32_t dev, uint16_t vq, bool make)
+{
+	uint64_t key = ((uint64_t)dev << 16 | vq) + 1;
+	struct queue **s = slot(c->queue, c->room, key);
+
+	if (!*s) {
+		if (!make)
+			return NULL;
+		if (2 * ++c->used > c->room) {
+			grow(c);
+			s = slot(c->queue, c->room, key);
+		}
+		*s = xcalloc(1, sizeof(**s));
+		(*s)->key = key;
+		(*s)->epoch = c->epoch;
+	} else if ((*s)->epoch != c->epoch) {
+		forget_queue(c, *s);
+	}
+	return *s;
+}
+
+/* Is @ev in order with the queue's other events? If not, all is forgotten. */
+static bool in_order(struct checker *c, struct queue *q, const struct ev *ev)
+{
+	bool same = q->last_ts == ev->ts;
+
+	if (same && (q->tie || q->last_cpu != ev->cpu)) {
+		if (!q->tie)
+			c->total.unordered++;
+		forget_queue(c, q);
+		q->tie = true;
+	} else {
+		q->tie = false;
+	}
+	q->last_ts = ev->ts;
+	q->last_cpu = ev->cpu;
+	return !q->tie;
+}
+
+/* --- pages --- */
+
+static enum page page_get(const struct ring *r, uint64_t page)
+{
+	return page < r->n ? r->page[page] : r->others;
+}
+
+static void page_set(struct ring *r, uint64_t page, enum page state)
+{
+	if (page >= MAX_PAGE)
+		return;
+	if (page >= r->n) {
+		r->page = xrealloc(r->page, page + 1);
+		memset(r->page + r->n, r->others, page + 1 - r->n);
+		r->n = page + 1;
+	}
+	r->page[page] = state;
+}
+
+static void map_event(struct checker *c, struct queue *q, const struct ev *ev)
+{
+	struct ring *r = &q->ring[ev->f[F_RING] % RINGS];
+	uint64_t last = ev->f[F_LAST] < MAX_PAGE ? ev->f[F_LAST] : MAX_PAGE - 1;
+	enum page state;
+
+	switch (ev->type) {
+	case EV_MAP_FILL:
+		page_set(r, ev->f[F_PAGE], PAGE_MAPPED);
+		break;
+	case EV_MAP_DROP:
+		for (uint64_t p = ev->f[F_FIRST]; p <= last; p++)
+			page_set(r, p, PAGE_DROPPED);
+		break;
+	case EV_MAP_RESET:
+		for (r = q->ring; r < q->ring + RINGS; r++) {
+			r->n = 0;
+			r->others = PAGE_DROPPED;
+		}
+		/* The addresses may be others, and whether writes are logged. */
+		q->logs = false;
+		break;
+	default:
+		seen(c, RULE_DROPPED);
+		state = page_get(r, ev->f[F_PAGE]);
+		if (state != PAGE_UNKNOWN)
+			judge(c, RULE_DROPPED, ev, state == PAGE_MAPPED,
+			      "page %u was dropped and not filled since",
+			      (unsigned int)ev->f[F_PAGE]);
+	}
+}
+
+/* --- used elements, index, log --- */
+
+/* The last batch is over: the next begins, or the queue is let go. */
+static void end_batch(struct checker *c, struct queue *q, const struct ev *ev)
+{
+	if (!q->pending)
+		return;
+	q->pending = false;
+	if (!q->logs || !q->whole)
+		return;
+	seen(c, RULE_LOG_MISSING);
+	judge(c, RULE_LOG_MISSING, ev, q->log_elements && q->log_index,
+	      "until here nobody logged the %s of index %u",
+	      q->log_index ? "elements" : q->log_elements ? "publication" : "elements and publication",
+	      q->idx);
+}
+
+static void used_event(struct checker *c, struct queue *q, const struct ev *ev)
+{
+	uint16_t from = ev->f[F_FROM];
+
+	end_batch(c, q, ev);
+	if (!q->writing)
+		q->log_elements = q->log_index = false;
+	/* Elements that are written again, or leave a hole, begin anew. */
+	if (!q->writing || from != q->next)
+		q->first = from;
+	q->next = from + ev->f[F_COUNT];
+	q->writing = q->written = true;
+}
+
+static void used_idx_event(struct checker *c, struct queue *q, const struct ev *ev)
+{
+	uint16_t from = ev->f[F_FROM], to = ev->f[F_TO];
+	bool covered = q->writing && q->first == from && q->next == to;
+
+	seen(c, RULE_ELEMENTS);
+	/* Before the first index, elements may have been written unseen. */
+	if (q->published || covered) {
+		if (q->writing)
+			judge(c, RULE_ELEMENTS, ev, covered,
+			      "elements [%u, %u) were written before it", q->first, q->next);
+		else
+			judge(c, RULE_ELEMENTS, ev, from == to,
+			      "no elements were written before it");
+	}
+	q->published = true;
+	q->idx = to;
+	q->whole = covered;
+	q->pending = true;
+	q->writing = false;
+}
+
+static void log_event(struct checker *c, struct queue *q, const struct ev *ev)
+{
+	uint16_t idx = ev->f[F_USED_IDX], n = q->next - q->first, i = idx - q->first;
+
+	switch (ev->f[F_WHAT]) {
+	case LOG_INDEX:
+		seen(c, RULE_INDEX_LOG);
+		if (q->published)
+			judge(c, RULE_INDEX_LOG, ev, idx == q->idx,
+			      "the published index is %u", q->idx);
+		q->logs = true;
+		q->log_index |= q->published && idx == q->idx;
+		break;
+	case LOG_ELEMENTS:
+		seen(c, RULE_INDEX_LOG);
+		if (!q->written)
+			break;
+		judge(c, RULE_INDEX_LOG, ev, i && i <= n,
+		      "the last elements written are [%u, %u)", q->first, q->next);
+		q->log_elements |= idx == q->next;
+		break;
+	}
+}
+
+/* --- mutexes --- */
+
+static struct poll *find_poll(struct checker *c, int task)
+{
+	for (struct poll *p = c->poll; p < c->poll + c->npoll; p++)
+		if (p->task == task)
+			return p;
+	return NULL;
+}
+
+static void poll_event(struct checker *c, const struct ev *ev)
+{
+	struct poll *p = find_poll(c, ev->task);
+
+	if (ev->type == EV_BUSY_POLL_END) {
+		if (!p)
+			return;
+		judge(c, RULE_TRIES, ev, true, "-");
+		*p = c->poll[--c->npoll];
+		return;
+	}
+	seen(c, RULE_TRIES);
+	if (!p) {
+		if (c->npoll == c->poll_room) {
+			c->poll_room = 2 * c->poll_room + 8;
+			c->poll = xrealloc(c->poll, c->poll_room * sizeof(*c->poll));
+		}
+		p = &c->poll[c->npoll++];
+	}
+	*p = (struct poll){
+		.task = ev->task, .dev = ev->f[F_DEV], .vq = ev->f[F_VQ],
+		.other = ev->f[F_OTHER],
+	};
+}
+
+static void mutex_event(struct checker *c, struct queue *q, const struct ev *ev)
+{
+	struct poll *p = c->npoll ? find_poll(c, ev->task) : NULL;
+
+	if (p && p->dev == ev->f[F_DEV] && p->other == ev->f[F_VQ] &&
+	    (ev->f[F_OP] == OP_WAIT || ev->f[F_OP] == OP_TAKEN))
+		judge(c, RULE_TRIES, ev, false, "queue %u's busy poll may only try it", p->vq);
+	switch (ev->f[F_OP]) {
+	case OP_TAKEN:
+	case OP_TRY_TAKEN:
+		q->lock_known = true;
+		q->holder = ev->task;
+		break;
+	case OP_RELEASED:
+		end_batch(c, q, ev);
+		q->lock_known = true;
+		q->holder = 0;
+		break;
+	}
+}
+
+static void iotlb_event(struct checker *c, const struct ev *ev)
+{
+	unsigned int queues = ev->f[F_QUEUES], locked = ev->f[F_LOCKED];
+
+	seen(c, RULE_ALL_HELD);
+	if (locked != queues) {
+		judge(c, RULE_ALL_HELD, ev, false, "%u of %u queues' mutexes are held",
+		      locked, queues);
+		return;
+	}
+	for (unsigned int i = 0; i < queues && i < 65536; i++) {
+		struct queue *q = find_queue(c, ev->f[F_DEV], i, false);
+
+		if (!q || !q->lock_known || q->holder == ev->task)
+			continue;
+		if (q->holder)
+			judge(c, RULE_ALL_HELD, ev, false,
+			      "queue %u's mutex is held by task %d", i, q->holder);
+		else
+			judge(c, RULE_ALL_HELD, ev, false, "nobody holds queue %u's mutex", i);
+		return;
+	}
+	judge(c, RULE_ALL_HELD, ev, true, "-");
+}
+
+/* --- events --- */
+
+static void forget_all(struct checker *c)
+{
+	c->epoch++;
+	c->npoll = 0;
+}
+
+void checker_feed(struct checker *c, const struct ev *ev)
+{
+	struct queue *q;
+
+	if (ev->type == EV_GAP_BEGIN) {
+		c->gaps_open++;
+		return;
+	}
+	if (ev->type == EV_GAP_END) {
+		c->total.gaps++;
+		c->total.lost += ev->f[F_COUNT];
+		if (!--c->gaps_open)
+			forget_all(c);
+		return;
+	}
+	c->total.events++;
+	if (c->gaps_open || !checker_needs(ev->type))
+		return;
+	if (ev->type == EV_IOTLB_UPDATE || ev->type == EV_IOTLB_INVALIDATE) {
+		iotlb_event(c, ev);
+		return;
+	}
+	if (ev->type == EV_BUSY_POLL_BEGIN || ev->type == EV_BUSY_POLL_END) {
+		poll_event(c, ev);
+		return;
+	}
+	q = find_queue(c, ev->f[F_DEV], ev->f[F_VQ], true);
+	if (!in_order(c, q, ev))
+		return;
+	switch (ev->type) {
+	case EV_USED:
+		used_event(c, q, ev);
+		break;
+	case EV_USED_IDX:
+		used_idx_event(c, q, ev);
+		break;
+	case EV_LOG:
+		log_event(c, q, ev);
+		break;
+	case EV_MUTEX:
+		mutex_event(c, q, ev);
+		break;
+	default:
+		map_event(c, q, ev);
+	}
+}
