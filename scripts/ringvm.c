@@ -486,8 +486,9 @@ static const struct argp_option options[] = {
 	{ "kernel", 'k', "IMAGE", 0, "bzImage to boot (required)", 0 },
 	{ "root", 'r', "host|initrd", 0, "the host's root, read-only under a "
 	  "tmpfs (default), or busybox only", 0 },
-	{ "accel", 'A', "auto|kvm|tcg|icount", 0, "auto boots a guest to find "
-	  "out; with icount, TCG's clock is the number of instructions", 0 },
+	{ "accel", 'A', "auto|kvm|tcg|single|icount", 0, "auto boots a guest to find "
+	  "out; single is TCG on one thread, for code that changes under traffic; "
+	  "with icount, TCG's clock is the number of instructions", 0 },
 	{ "state", 's', "FILE", 0, "where auto keeps what it found", 0 },
 	{ "timeout", 't', "SECONDS", 0, "then it is a hang (300)", 0 },
 	{ "cpus", 'c', "N", 0, "(2)", 0 },
@@ -526,10 +527,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		cfg.icount = !strcmp(arg, "icount");
 		if (!strcmp(arg, "tcg"))
 			arg = "tcg,thread=multi";
-		else if (cfg.icount)
+		else if (cfg.icount || !strcmp(arg, "single"))
 			arg = "tcg,thread=single";
 		else if (strcmp(arg, "auto") && strcmp(arg, "kvm"))
-			argp_error(st, "--accel is auto, kvm, tcg or icount, not '%s'", arg);
+			argp_error(st, "--accel is auto, kvm, tcg, single or icount, not '%s'", arg);
 		cfg.accel = arg;
 		break;
 	case 's': cfg.state = arg; break;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "checker.h"
+#include "table.h"
 #include "vhostctl.h"
 
 const char * const rule_names[RULES] = {
@@ -42,7 +43,6 @@ struct ring {
 
 /**
  * struct queue - what is known of a virtqueue
- * @key: device and index, never 0
  * @epoch: when; older than the checker's is forgotten
  * @last_ts: of its last event, on @last_cpu
  * @tie: @last_ts is that of several CPUs
@@ -57,7 +57,6 @@ struct ring {
  * @lock_known: @holder is known: a task or 0
  */
 struct queue {
-	uint64_t key;
 	unsigned int epoch;
 	uint64_t last_ts;
 	int last_cpu;
@@ -86,8 +85,7 @@ struct checker {
 	struct checker_totals total;
 	unsigned int epoch;
 	unsigned int gaps_open;
-	struct queue **queue;		/* a hash table, at most half full */
-	unsigned int room, used;
+	struct table queues;
 	struct poll *poll;
 	unsigned int npoll, poll_room;
 };
@@ -111,21 +109,19 @@ struct checker *checker_new(broken_fn broken, void *arg)
 
 	c->broken = broken;
 	c->arg = arg;
-	c->room = 64;
-	c->queue = xcalloc(c->room, sizeof(*c->queue));
+	table_init(&c->queues, sizeof(struct queue));
 	return c;
 }
 
 void checker_free(struct checker *c)
 {
-	for (unsigned int i = 0; i < c->room; i++) {
-		if (!c->queue[i])
-			continue;
+	struct queue *q;
+	unsigned int at = 0;
+
+	while ((q = table_next(&c->queues, &at)))
 		for (int r = 0; r < RINGS; r++)
-			free(c->queue[i]->ring[r].page);
-		free(c->queue[i]);
-	}
-	free(c->queue);
+			free(q->ring[r].page);
+	table_free(&c->queues);
 	free(c->poll);
 	free(c);
 }
@@ -170,21 +166,12 @@ static void seen(struct checker *c, enum rule rule)
 
 /* --- queues --- */
 
-static struct queue **slot(struct queue **table, unsigned int room, uint64_t key)
-{
-	unsigned int i = (key * 0x9e3779b97f4a7c15ULL) >> 32;
-
-	for (i &= room - 1; table[i] && table[i]->key != key; i = (i + 1) & (room - 1))
-		;
-	return &table[i];
-}
-
 static void forget_queue(struct checker *c, struct queue *q)
 {
 	struct ring ring[RINGS];
 
 	memcpy(ring, q->ring, sizeof(ring));
-	*q = (struct queue){ .key = q->key, .epoch = c->epoch };
+	*q = (struct queue){ .epoch = c->epoch };
 	for (int r = 0; r < RINGS; r++) {
 		q->ring[r].page = ring[r].page;
 		q->ring[r].n = 0;
@@ -192,39 +179,14 @@ static void forget_queue(struct checker *c, struct queue *q)
 	}
 }
 
-static void grow(struct checker *c)
-{
-	unsigned int room = 2 * c->room;
-	struct queue **table = xcalloc(room, sizeof(*table));
-
-	for (unsigned int i = 0; i < c->room; i++)
-		if (c->queue[i])
-			*slot(table, room, c->queue[i]->key) = c->queue[i];
-	free(c->queue);
-	c->queue = table;
-	c->room = room;
-}
-
 /* What is known of a queue, or NULL if it was never heard of. */
 static struct queue *find_queue(struct checker *c, uint32_t dev, uint16_t vq, bool make)
 {
-	uint64_t key = ((uint64_t)dev << 16 | vq) + 1;
-	struct queue **s = slot(c->queue, c->room, key);
+	struct queue *q = table_find(&c->queues, queue_key(dev, vq), make);
 
-	if (!*s) {
-		if (!make)
-			return NULL;
-		if (2 * ++c->used > c->room) {
-			grow(c);
-			s = slot(c->queue, c->room, key);
-		}
-		*s = xcalloc(1, sizeof(**s));
-		(*s)->key = key;
-		(*s)->epoch = c->epoch;
-	} else if ((*s)->epoch != c->epoch) {
-		forget_queue(c, *s);
-	}
-	return *s;
+	if (q && q->epoch != c->epoch)
+		forget_queue(c, q);
+	return q;
 }
 
 /* Is @ev in order with the queue's other events? If not, all is forgotten. */

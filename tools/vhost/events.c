@@ -17,7 +17,7 @@
 #define MAX_VALUES	128
 
 static const char * const field_names[FIELDS] = {
-	[F_DEV] = "dev", [F_PID] = "pid", [F_VQ] = "vq", [F_RING] = "ring",
+	[F_DEV] = "dev", [F_OWNER] = "owner", [F_VQ] = "vq", [F_RING] = "ring",
 	[F_PAGE] = "page", [F_FIRST] = "first", [F_LAST] = "last",
 	[F_DROPPED] = "dropped", [F_CAUSE] = "cause", [F_REASON] = "reason",
 	[F_FROM] = "from", [F_TO] = "to", [F_WHY] = "why",
@@ -51,7 +51,7 @@ const char * const event_names[EV_KERNEL] = {
 	[EV_IOTLB_INVALIDATE] = "vhost_iotlb_invalidate",
 };
 
-/* Each has F_DEV and F_PID; F_DEV here ends the list. */
+/* Each has F_DEV and F_OWNER; F_DEV here ends the list. */
 static const enum ev_field event_fields[EV_KERNEL][MAX_FIELDS] = {
 	[EV_MAP_FILL] = { F_VQ, F_RING, F_PAGE },
 	[EV_MAP_DROP] = { F_VQ, F_RING, F_FIRST, F_LAST, F_DROPPED, F_CAUSE },
@@ -204,7 +204,7 @@ struct events *events_new(struct tep_handle *tep)
 		if (!fmt->tep)
 			continue;
 		add_field(e, fmt, F_DEV);
-		add_field(e, fmt, F_PID);
+		add_field(e, fmt, F_OWNER);
 		for (int i = 0; event_fields[type][i] != F_DEV; i++)
 			add_field(e, fmt, event_fields[type][i]);
 		e->type[fmt->tep->id & 0xffff] = type + 1;
