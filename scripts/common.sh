@@ -97,6 +97,13 @@ build_selftests() {
 	done
 }
 
+# build vhostctl of the composed tree; it is in $vhostctl
+vhostctl=$cache/build/vhostctl
+build_vhostctl() {
+	mkdir -p "$vhostctl"
+	logged vhostctl-build make -C "$tree/tools/vhost" OUTPUT="$vhostctl" || exit 1
+}
+
 image() { echo "$cache/build/$1/arch/x86/boot/bzImage"; }
 
 ringvm() { "$bin/ringvm" --state "$cache/accel" "$@"; }

@@ -144,6 +144,31 @@ static void make_initrd(const char *path, const char *cmd, const char *nonce)
 
 /* --- QEMU --- */
 
+/*
+ * TCG's guests see the host's time stamp counter, and our kernel has no other clock to
+ * learn its rate from. Without it, time is in jiffies.
+ */
+static const char *tsc_options(const char *accel)
+{
+	static char options[64];
+#ifdef __x86_64__
+	struct timespec t[2];
+	uint64_t ticks;
+
+	if (!strncmp(accel, "kvm", 3) || cfg.icount || options[0])
+		return options;
+	clock_gettime(CLOCK_MONOTONIC, &t[0]);
+	ticks = __builtin_ia32_rdtsc();
+	usleep(50000);
+	clock_gettime(CLOCK_MONOTONIC, &t[1]);
+	ticks = __builtin_ia32_rdtsc() - ticks;
+	snprintf(options, sizeof(options), "tsc=reliable tsc_early_khz=%.0f",
+		 ticks * 1e6 / ((t[1].tv_sec - t[0].tv_sec) * 1e9 +
+				(t[1].tv_nsec - t[0].tv_nsec)));
+#endif
+	return options;
+}
+
 static pid_t start_qemu(const char *accel, const char *initrd,
 			const char *append, bool host, bool interactive,
 			struct chan *ch)
@@ -157,9 +182,10 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	snprintf(cpus, sizeof(cpus), "%d,sockets=%d,cores=1,threads=1",
 		 cfg.cpus, cfg.cpus);
 	snprintf(line, sizeof(line),
-		 "console=ttyS0 panic=-1 reboot=t quiet loglevel=%d ringvm.root=%s%s %s",
+		 "console=ttyS0 panic=-1 reboot=t quiet loglevel=%d ringvm.root=%s%s %s %s",
 		 interactive ? 4 : 7, host ? "host" : "initrd",
-		 interactive ? " ringvm.interactive" : "", append);
+		 interactive ? " ringvm.interactive" : "", tsc_options(accel),
+		 append);
 	if (strlen(line) > 1000)
 		fatal("--append is too long for the kernel command line");
 
@@ -167,7 +193,7 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	ARG("qemu-system-x86_64"); ARG("-nodefaults"); ARG("-no-user-config");
 	ARG("-no-reboot"); ARG("-display"); ARG("none");
 	ARG("-machine"); ARG("q35"); ARG("-accel"); ARG(accel);
-	ARG("-cpu"); ARG(!strncmp(accel, "kvm", 3) ? "host" : "max");
+	ARG("-cpu"); ARG(!strncmp(accel, "kvm", 3) ? "host" : "max,la57=off");
 	ARG("-smp"); ARG(cpus); ARG("-m"); ARG(cfg.mem);
 	ARG("-kernel"); ARG(cfg.kernel); ARG("-initrd"); ARG(initrd);
 	ARG("-append"); ARG(line);
