@@ -306,34 +306,38 @@ static void trace_use_scalar(const struct vhost_virtqueue *vq, int type,
 		trace_use(vq, type, off, sizeof(__virtio16));
 }
 
-static void trace_use_slots(const struct vhost_virtqueue *vq, int type,
-			    unsigned long start, unsigned long size,
-			    unsigned int idx, unsigned int n)
+static void trace_use_entries(const struct vhost_virtqueue *vq,
+			      unsigned int slot, unsigned int n)
 {
-	unsigned int slot = idx & (vq->num - 1);
-	unsigned int run = min(n, vq->num - slot);
+	trace_use(vq, VHOST_ADDR_AVAIL, offsetof(struct vring_avail, ring) +
+		  slot * sizeof(__virtio16), n * sizeof(__virtio16));
+}
 
-	if (!vhost_trace_enabled(map_use) || !n)
-		return;
-	trace_use(vq, type, start + slot * size, run * size);
-	if (n > run)
-		trace_use(vq, type, start, (n - run) * size);
+static void trace_use_elements(const struct vhost_virtqueue *vq,
+			       unsigned int slot, unsigned int n)
+{
+	trace_use(vq, VHOST_ADDR_USED, offsetof(struct vring_used, ring) +
+		  slot * sizeof(struct vring_used_elem),
+		  n * sizeof(struct vring_used_elem));
 }
 
 /* The pages of what was read ahead. */
 static void trace_read_ahead(struct vhost_virtqueue *vq)
 {
 	const struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
+	unsigned int slot = a->first & (vq->num - 1);
+	unsigned int run = min(a->count, vq->num - slot);
 	unsigned int i, at, next;
 
 	if (!a->count)
 		return;
 	vhost_trace(fetch, vq, a->first, (u16)(a->first + a->count),
 		    VHOST_ACCESSOR_RINGMAP);
-	trace_use_slots(vq, VHOST_ADDR_AVAIL, offsetof(struct vring_avail, ring),
-			sizeof(__virtio16), a->first, a->count);
 	if (!vhost_trace_enabled(map_use))
 		return;
+	trace_use_entries(vq, slot, run);
+	if (a->count > run)
+		trace_use_entries(vq, 0, a->count - run);
 	for (i = 0; i < a->count; i++) {
 		next = vhost16_to_cpu(vq, a->head[i]);
 		for (at = a->bound[i]; at < a->bound[i + 1]; at++) {
@@ -345,7 +349,7 @@ static void trace_read_ahead(struct vhost_virtqueue *vq)
 }
 #else
 #define trace_use_scalar(...)	((void)0)
-#define trace_use_slots(...)	((void)0)
+#define trace_use_elements(...)	((void)0)
 #define trace_read_ahead(...)	((void)0)
 #define trace_use(...)		((void)0)
 #endif /* CONFIG_VHOST_TRACE */
@@ -965,8 +969,6 @@ static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
 
 	if (unlikely(!used->len))
 		return false;
-	trace_use_slots(vq, VHOST_ADDR_USED, offsetof(struct vring_used, ring),
-			sizeof(*heads), idx, n);
 	for (; n; n -= run, slot = (slot + run) & (vq->num - 1)) {
 		unsigned long off = sizeof(struct vring_used) +
 				    slot * sizeof(*heads);
@@ -986,6 +988,8 @@ static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
 				if (!used->kaddr[page + 1])
 					return false;
 				to = used->kaddr[page] + off;
+				if (vhost_trace_enabled(map_use))
+					trace_use_elements(vq, slot, 1);
 				to->id = heads->id;
 				*(__virtio32 *)used->kaddr[page + 1] = heads->len;
 				run = 1;
@@ -994,6 +998,8 @@ static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
 			}
 			run = min(run, (PAGE_SIZE - off) / sizeof(*heads));
 		}
+		if (vhost_trace_enabled(map_use))
+			trace_use_elements(vq, slot, run);
 		window_use();
 		for (end = heads + run; heads < end; heads++, to++)
 			memcpy(to, heads, sizeof(*heads));
