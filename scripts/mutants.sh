@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # mutants.sh: for each script in tests/mutants, which removes one guard, build the
-# kernel and show that the test it names fails; and for each row of tests/mutants/lies.
-# T=name does only one of them.
+# kernel and show that the test it names fails, or that the rule it names is broken in a
+# trace of traffic; and for each row of tests/mutants/lies. T=name does only one of them.
 . scripts/common.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
 prepare
+build_vhostctl
 trap 'git -C "$tree" checkout -q .' EXIT
 
 # vhost_program TEST: which one has it
@@ -22,6 +23,15 @@ run() {
 		--append "numa=fake=2 ${3:-}" --log "$logs/mutant.console" -- \
 		"${4:-} sh $here/scripts/in-vm.sh $selftests $selftests/$1 -r $2" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
+}
+
+# watch TRAFFIC: which rules of order and locks does traffic break?
+watch() {
+	ringvm --kernel "$kernel" --accel single --timeout 60 --memory 2G --quiet \
+		--log "$logs/mutant-trace.console" --out "$logs/mutant.trace" -- \
+		"$vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_traffic --seconds 6 $1" \
+		2>> "$logs/mutant.tap" || true
+	awk '$NF == "broken" { print $1 }' "$logs/mutant.trace"
 }
 
 build_mutant() {
@@ -61,9 +71,18 @@ for m in tests/mutants/*.sed; do
 		verdict "$name" "$check" "$how"
 	else
 		build_mutant "$name"
+	fi
+	if [ -n "$test" ]; then
 		rc=0
 		run "$(vhost_program "$test")" "$test" || rc=$?
 		verdict "$name" "$test" "$(dead "$rc")"
+	fi
+	rule=$(sed -n 's/^# Trace: //p' "$m")
+	if [ -n "$rule" ]; then
+		rules=$(watch "$(sed -n 's/^# Traffic: //p' "$m")")
+		how=''
+		! grep -qx "$rule" <<< "$rules" || how='the trace shows it'
+		verdict "$name" "$rule" "$how"
 	fi
 	git -C "$tree" checkout -q .
 done

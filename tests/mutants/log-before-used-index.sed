@@ -1,7 +1,7 @@
 # The used index is logged before it is written.
 # File: drivers/vhost/vhost.c
 # Trace: index-before-log
-# Traffic: --accessor uaccess --log
+# Traffic: --mode log --accessor uaccess
 /^int vhost_add_used_n/,/^}/{
 /Make sure buffer is written before we update index/i\
 	if (unlikely(vq->log_used)) {\
