@@ -49,7 +49,7 @@ static struct config {
 	char *cmd;
 	int timeout, cpus, docs;
 	const char *mem;
-	bool interactive, quiet, icount;
+	bool interactive, quiet, icount, single;
 } cfg = {
 	.root = "host", .accel = "auto", .append = "", .timeout = 300,
 	.cpus = 2, .mem = "2G", .docs = -1,
@@ -144,29 +144,31 @@ static void make_initrd(const char *path, const char *cmd, const char *nonce)
 
 /* --- QEMU --- */
 
-/*
- * TCG's guests see the host's time stamp counter, and our kernel has no other clock to
- * learn its rate from. Without it, time is in jiffies.
- */
-static const char *tsc_options(const char *accel)
+static double now(void)
 {
-	static char options[64];
-#ifdef __x86_64__
-	struct timespec t[2];
-	uint64_t ticks;
+	struct timespec t;
 
-	if (!strncmp(accel, "kvm", 3) || cfg.icount || options[0])
-		return options;
-	clock_gettime(CLOCK_MONOTONIC, &t[0]);
-	ticks = __builtin_ia32_rdtsc();
-	usleep(50000);
-	clock_gettime(CLOCK_MONOTONIC, &t[1]);
-	ticks = __builtin_ia32_rdtsc() - ticks;
-	snprintf(options, sizeof(options), "tsc=reliable tsc_early_khz=%.0f",
-		 ticks * 1e6 / ((t[1].tv_sec - t[0].tv_sec) * 1e9 +
-				(t[1].tv_nsec - t[0].tv_nsec)));
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/*
+ * TCG's TSC is the host's, the same for all CPUs, but a guest with nothing to measure it
+ * by goes by jiffies. Who traces wants to know what was when: tell it the frequency.
+ */
+static const char *tsc_args(void)
+{
+	static char args[64] = "";
+#ifdef __x86_64__
+	double start = now(), end;
+	uint64_t tsc = __builtin_ia32_rdtsc();
+
+	while ((end = now()) < start + 0.05)
+		;
+	snprintf(args, sizeof(args), " tsc=reliable tsc_early_khz=%.0f",
+		 (__builtin_ia32_rdtsc() - tsc) / (end - start) / 1000);
 #endif
-	return options;
+	return args;
 }
 
 static pid_t start_qemu(const char *accel, const char *initrd,
@@ -182,10 +184,11 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	snprintf(cpus, sizeof(cpus), "%d,sockets=%d,cores=1,threads=1",
 		 cfg.cpus, cfg.cpus);
 	snprintf(line, sizeof(line),
-		 "console=ttyS0 panic=-1 reboot=t quiet loglevel=%d ringvm.root=%s%s %s %s",
+		 "console=ttyS0 panic=-1 reboot=t quiet loglevel=%d ringvm.root=%s%s%s %s",
 		 interactive ? 4 : 7, host ? "host" : "initrd",
-		 interactive ? " ringvm.interactive" : "", tsc_options(accel),
-		 append);
+		 interactive ? " ringvm.interactive" : "",
+		 !strncmp(accel, "kvm", 3) || cfg.icount ? "" :
+		 tsc_args(), append);
 	if (strlen(line) > 1000)
 		fatal("--append is too long for the kernel command line");
 
@@ -282,14 +285,6 @@ static void chan_read(struct chan *c)
 		close(c->fd);
 		c->fd = -1;
 	}
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 static void pump(struct chan *ch, double until)
@@ -551,9 +546,10 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		break;
 	case 'A':
 		cfg.icount = !strcmp(arg, "icount");
+		cfg.single = !strcmp(arg, "single");
 		if (!strcmp(arg, "tcg"))
 			arg = "tcg,thread=multi";
-		else if (cfg.icount || !strcmp(arg, "single"))
+		else if (cfg.icount || cfg.single)
 			arg = "tcg,thread=single";
 		else if (strcmp(arg, "auto") && strcmp(arg, "kvm"))
 			argp_error(st, "--accel is auto, kvm, tcg, single or icount, not '%s'", arg);

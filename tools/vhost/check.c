@@ -78,6 +78,9 @@ void verdict_print(const struct verdict *v, FILE *f)
 	else
 		fprintf(f, "%" PRIu64 " gaps, at least %" PRIu64 " events were lost\n", t->gaps,
 			t->lost);
+	if (t->unordered)
+		fprintf(f, "%" PRIu64 " times the clock could not tell which of two CPUs was first\n",
+			t->unordered);
 	fprintf(f, "%-24s %12s %12s %12s  %s\n", "RULE", "SEEN", "JUDGED", "BROKEN", "VERDICT");
 	for (int i = 0; i < RULES; i++) {
 		const struct rule_result *r = &checker_results(v->checker)[i];

@@ -14,9 +14,12 @@
 #include "vhostctl.h"
 
 volatile int interrupted;
+void (*before_message)(void);
 
 static void complain(const char *fmt, va_list ap)
 {
+	if (before_message)
+		before_message();
 	fflush(stdout);
 	fputs("vhostctl: ", stderr);
 	vfprintf(stderr, fmt, ap);

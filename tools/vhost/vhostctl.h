@@ -25,6 +25,9 @@ enum {
 
 /* --- util.c --- */
 
+/* Called before a message: what has the screen gives it back. */
+extern void (*before_message)(void);
+
 /* An error on stderr; returns @status. */
 __attribute__((format(printf, 2, 3)))
 int fail(int status, const char *fmt, ...);
