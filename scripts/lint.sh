@@ -12,6 +12,10 @@ checkpatch() {
 		--no-summary "$@")
 }
 
+for f in $(git ls-files mm include drivers lib tools Documentation); do
+	grep -qxF "file $f" series || note "$f is not in series"
+done
+
 added() { git -C "$tree" diff --name-only --diff-filter=A base ringmap -- "$@"; }
 
 mapfile -t kernel < <(added '*.[ch]' ':!tools' ':!include/trace')

@@ -49,7 +49,7 @@ static struct config {
 	char *cmd;
 	int timeout, cpus, docs;
 	const char *mem;
-	bool interactive, quiet, icount, single;
+	bool interactive, quiet, icount;
 } cfg = {
 	.root = "host", .accel = "auto", .append = "", .timeout = 300,
 	.cpus = 2, .mem = "2G", .docs = -1,
@@ -546,10 +546,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		break;
 	case 'A':
 		cfg.icount = !strcmp(arg, "icount");
-		cfg.single = !strcmp(arg, "single");
 		if (!strcmp(arg, "tcg"))
 			arg = "tcg,thread=multi";
-		else if (cfg.icount || cfg.single)
+		else if (cfg.icount || !strcmp(arg, "single"))
 			arg = "tcg,thread=single";
 		else if (strcmp(arg, "auto") && strcmp(arg, "kvm"))
 			argp_error(st, "--accel is auto, kvm, tcg, single or icount, not '%s'", arg);
