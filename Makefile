@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
+.PHONY: vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -30,6 +30,8 @@ help:
 #|   make selftests     run the selftests in the VM; VARIANT=vm, debug or kcsan; T=name for one
 #|   make storm         10 million packets while all that can change does; VARIANT=debug
 #|   make fuzz          the accessors compared on random calls; SEED=1 CALLS=20000 REPLAY=
+#|   make vhostctl      the tool that shows and steers all this; prints its path
+#|   make vhostctl-test its checker, its pages, and each verb in the VM
 #|   make refresh       write edits made in the tree back to this repository
 #|   make series        patches for 'git am'; OUT=dir (out/series)
 #|
@@ -49,15 +51,15 @@ help:
 #| the base, /usr/src/linux-source-6.12.tar.xz), FORCE=1 (drop edits in the tree)
 
 demo:
-	@scripts/deps.sh install build vm
+	@scripts/deps.sh install build vm tools
 	@scripts/demo.sh
 
 check:
-	@scripts/deps.sh install build vm lint
+	@scripts/deps.sh install build vm lint tools
 	@scripts/check.sh
 
 check-full:
-	@scripts/deps.sh install build vm lint
+	@scripts/deps.sh install build vm lint tools
 	@scripts/check.sh full
 
 tree:
@@ -72,6 +74,15 @@ kernel:
 selftests storm fuzz:
 	@scripts/deps.sh check build vm
 	@scripts/$@.sh
+
+vhostctl:
+	@scripts/deps.sh check tools
+	@$(MAKE) -s -C tools/vhost OUTPUT=$(RINGMAP_CACHE)/build/vhostctl
+	@echo $(RINGMAP_CACHE)/build/vhostctl/vhostctl
+
+vhostctl-test:
+	@scripts/deps.sh check build vm tools
+	@scripts/vhostctl-test.sh
 
 shell:
 	@scripts/deps.sh check build vm

@@ -176,6 +176,7 @@ if kernel=$(VARIANT=vm scripts/build.sh | tail -1); then
 	test_step "lint" scripts/lint.sh
 	test_step "barriers and clamps" scripts/barriers.sh
 	test_step "selftests" env VARIANT=vm T= scripts/selftests.sh
+	test_step "vhostctl" env VARIANT=vm scripts/vhostctl-test.sh
 	test_step "fuzz" env VARIANT=vm SEED=1 CALLS=20000 REPLAY= scripts/fuzz.sh
 else
 	test_step "kernel" false

@@ -11,6 +11,9 @@ for set in "$@"; do
 	build) packages+=(gcc libc6-dev make git perl flex bison bc libelf-dev xz-utils ccache) ;;
 	vm) packages+=(qemu-system-x86 busybox-static e2fsprogs) ;;
 	lint) packages+=(sparse shellcheck python3-ply python3-git gcc-aarch64-linux-gnu) ;;
+	tools) packages+=(pkg-config libtracecmd-dev libtracefs-dev libtraceevent-dev
+		libjson-c-dev gnuplot-nox fonts-dejavu-core trace-cmd bpftrace linux-perf
+		tmux mandoc bsdextrautils python3-jsonschema) ;;
 	*) echo "deps: no set '$set'" >&2; exit 1 ;;
 	esac
 done

@@ -3,9 +3,8 @@
  * Every rule says nothing until it has seen enough to judge, and forgets all when
  * events were lost: what a gap hides breaks no rule.
  *
- * Events of one queue are in order because it is changed under locks. Where two CPUs
- * stamp them with the same time, nobody can say which was first; then that queue is
- * forgotten.
+ * Where two CPUs stamp events with the same time, nobody can say which was first; then
+ * what these are about is forgotten.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -44,8 +43,6 @@ struct ring {
 /**
  * struct queue - what is known of a virtqueue
  * @epoch: when; older than the checker's is forgotten
- * @last_ts: of its last event, on @last_cpu
- * @tie: @last_ts is that of several CPUs
  * @writing: elements [@first, @next) were written since the last index
  * @written: @first and @next are known
  * @published: @idx is the last index
@@ -58,9 +55,6 @@ struct ring {
  */
 struct queue {
 	unsigned int epoch;
-	uint64_t last_ts;
-	int last_cpu;
-	bool tie;
 	bool writing, written;
 	uint16_t first, next;
 	bool published, whole, pending;
@@ -88,6 +82,7 @@ struct checker {
 	struct table queues;
 	struct poll *poll;
 	unsigned int npoll, poll_room;
+	uint64_t tie;			/* the last time that several CPUs have */
 };
 
 bool checker_needs(enum ev_type type)
@@ -187,24 +182,6 @@ static struct queue *find_queue(struct checker *c, uint32_t dev, uint16_t vq, bo
 	if (q && q->epoch != c->epoch)
 		forget_queue(c, q);
 	return q;
-}
-
-/* Is @ev in order with the queue's other events? If not, all is forgotten. */
-static bool in_order(struct checker *c, struct queue *q, const struct ev *ev)
-{
-	bool same = q->last_ts == ev->ts;
-
-	if (same && (q->tie || q->last_cpu != ev->cpu)) {
-		if (!q->tie)
-			c->total.unordered++;
-		forget_queue(c, q);
-		q->tie = true;
-	} else {
-		q->tie = false;
-	}
-	q->last_ts = ev->ts;
-	q->last_cpu = ev->cpu;
-	return !q->tie;
 }
 
 /* --- pages --- */
@@ -424,6 +401,26 @@ static void forget_all(struct checker *c)
 	c->npoll = 0;
 }
 
+static bool of_device(enum ev_type type)
+{
+	return type == EV_IOTLB_UPDATE || type == EV_IOTLB_INVALIDATE;
+}
+
+/* Nobody knows whether @ev was before or after what is known. */
+static void forget_about(struct checker *c, const struct ev *ev)
+{
+	struct poll *p = find_poll(c, ev->task);
+	struct queue *q;
+
+	if (p)
+		*p = c->poll[--c->npoll];
+	if (of_device(ev->type))
+		return;
+	q = find_queue(c, ev->f[F_DEV], ev->f[F_VQ], false);
+	if (q)
+		forget_queue(c, q);
+}
+
 void checker_feed(struct checker *c, const struct ev *ev)
 {
 	struct queue *q;
@@ -442,7 +439,15 @@ void checker_feed(struct checker *c, const struct ev *ev)
 	c->total.events++;
 	if (c->gaps_open || !checker_needs(ev->type))
 		return;
-	if (ev->type == EV_IOTLB_UPDATE || ev->type == EV_IOTLB_INVALIDATE) {
+	if (ev->tied && ev->ts != c->tie) {
+		c->tie = ev->ts;
+		c->total.unordered++;
+	}
+	if (ev->ts == c->tie) {
+		forget_about(c, ev);
+		return;
+	}
+	if (of_device(ev->type)) {
 		iotlb_event(c, ev);
 		return;
 	}
@@ -451,8 +456,6 @@ void checker_feed(struct checker *c, const struct ev *ev)
 		return;
 	}
 	q = find_queue(c, ev->f[F_DEV], ev->f[F_VQ], true);
-	if (!in_order(c, q, ev))
-		return;
 	switch (ev->type) {
 	case EV_USED:
 		used_event(c, q, ev);

@@ -30,7 +30,7 @@ struct rule_result {
  * @events: the kernel's, with those that no rule is about
  * @gaps: where events were lost and everything was forgotten
  * @lost: events, as far as they were counted
- * @unordered: two CPUs' events of one queue with the same time: forgotten, too
+ * @unordered: times that several CPUs had; what was about them is forgotten, too
  */
 struct checker_totals {
 	uint64_t events;

@@ -177,6 +177,7 @@ static bool run(const struct test *t)
 		struct ev ev = t->ev[i];
 
 		ev.ts = ev.cpu ? ts : ++ts;
+		ev.tied = i + 1 < MAX && t->ev[i + 1].cpu;
 		checker_feed(c, &ev);
 	}
 	ok = r->broken == t->broken && r->judged == t->judged && broken == t->broken &&

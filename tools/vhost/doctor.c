@@ -212,6 +212,18 @@ static void check_tracing(struct doctor *d)
 		    "tracefs is not mounted: record and check --live cannot work");
 }
 
+/* Events of different CPUs are ordered by their times. */
+static void check_clock(struct doctor *d)
+{
+	const char *source = first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+
+	if (strstr(source, "jiffies"))
+		say(d, NOTE, "clock", "give the machine a TSC or another timer",
+		    "%s, too coarse to tell what happened first on two CPUs: check judges less", source);
+	else
+		say(d, FINE, "clock", NULL, "%s", source[0] ? source : "unknown");
+}
+
 static void check_gnuplot(struct doctor *d)
 {
 	char *path = xstrdup(getenv("PATH") ? getenv("PATH") : ""), *dir, *save;
@@ -265,6 +277,7 @@ int cmd_doctor(int argc, char **argv)
 			check_knobs(&d);
 		}
 		check_tracing(&d);
+		check_clock(&d);
 	}
 	check_gnuplot(&d);
 	if (!d.json) {

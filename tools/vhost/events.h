@@ -34,6 +34,7 @@ struct tep_record;
  * @ts: nanoseconds of the trace's clock
  * @cpu: where
  * @task: who, a thread's id
+ * @tied: another CPU has an event of the same time, and nobody knows which was first
  * @f: its fields; those it does not have are undefined. F_COUNT of EV_GAP_END is the
  *	number of events lost, 0 if nobody counted
  * @site: the string in F_SITE
@@ -44,6 +45,7 @@ struct ev {
 	uint64_t ts;
 	int cpu;
 	int task;
+	bool tied;
 	uint64_t f[FIELDS];
 	const char *site;
 	struct tep_record *raw;

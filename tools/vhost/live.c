@@ -384,10 +384,14 @@ void live_read(struct live *l, bool last, ev_fn fn, void *arg)
 		struct cpu_buffer *c = NULL;
 		struct tep_record record = { 0 };
 		struct rec *r, *first = NULL, *next;
+		bool tied = false;
 
 		for (unsigned int i = 0; i < l->n; i++) {
 			r = next_rec(&l->cpu[i]);
-			if (r && (!first || r->ts < first->ts)) {
+			if (!r || (first && r->ts > first->ts))
+				continue;
+			tied = first && r->ts == first->ts;
+			if (!tied) {
 				first = r;
 				c = &l->cpu[i];
 			}
@@ -401,7 +405,7 @@ void live_read(struct live *l, bool last, ev_fn fn, void *arg)
 		record.size = first->size;
 		record.data = first + 1;
 		stream_emit(&c->stream, l->events, &record, first->lost, next && next->lost,
-			    fn, arg);
+			    tied, fn, arg);
 	}
 	for (unsigned int i = 0; i < l->n; i++) {
 		struct cpu_buffer *c = &l->cpu[i];

@@ -14,15 +14,18 @@
 #include "report.h"
 #include "vhostctl.h"
 
-/* Points of a curve: more cannot be told apart. */
+/* Points of a curve of times, and buckets of one over time. */
 #define POINTS	200
+#define SLICES	60
 
 static const char style[] =
 	"set encoding utf8\n"
 	"set border 3 lc rgb '#555555'\n"
 	"set tics nomirror out\n"
 	"set grid back lc rgb '#dddddd' lt 1 lw 0.5\n"
-	"set key outside top center horizontal reverse Left\n"
+	"set key bmargin center horizontal reverse Left width 1 maxrows 2\n"
+	"set bmargin 6.5\n"
+	"set rmargin 9\n"
 	"set linetype 1 lc rgb '#0072b2' lw 2 pt 7 ps 0.6\n"
 	"set linetype 2 lc rgb '#d55e00' lw 2 pt 5 ps 0.6\n"
 	"set linetype 3 lc rgb '#009e73' lw 2 pt 9 ps 0.6\n"
@@ -44,6 +47,7 @@ struct plot {
 	char *text;
 	size_t len;
 	unsigned int curves;
+	bool second_axis;	/* for the last curve */
 };
 
 static FILE *plot_begin(struct plot *p, const char *title, const char *x, const char *y)
@@ -52,7 +56,7 @@ static FILE *plot_begin(struct plot *p, const char *title, const char *x, const 
 	p->f = open_memstream(&p->text, &p->len);
 	if (!p->f)
 		die(EXIT_BLIND, "out of memory");
-	fprintf(p->f, "reset\n%sset title \"%s\"\nset xlabel \"%s\"\nset ylabel \"%s\"\n",
+	fprintf(p->f, "reset\n%sset title \"{/:Bold %s}\"\nset xlabel \"%s\"\nset ylabel \"%s\"\n",
 		style, title, x, y);
 	return p->f;
 }
@@ -88,7 +92,8 @@ static void plot_end(struct plot *p, FILE *gnuplot, const char *dir, const char 
 			fprintf(gnuplot, *s == '\'' ? "''" : "%c", *s);
 		fputs("'\nplot ", gnuplot);
 		for (unsigned int c = 0; c < p->curves; c++)
-			fprintf(gnuplot, "%s$c%u using %s title \"%s\"", c ? ", " : "", c, with,
+			fprintf(gnuplot, "%s$c%u using %s%s title \"%s\"", c ? ", " : "", c, with,
+				p->second_axis && c == p->curves - 1 ? " axes x1y2" : "",
 				titles[c]);
 		fputs(p->curves ? "\n" : "NaN notitle\n", gnuplot);
 		fputs("unset output\n", gnuplot);
@@ -112,11 +117,18 @@ static const char *plain(const char *name)
 
 static void over_time(struct plot *p, const struct report *r, const struct over_time *o)
 {
-	double seconds = bucket_seconds(r, POINTS);
+	double seconds = bucket_seconds(r, SLICES);
 
 	curve(p);
 	for (unsigned int i = 0; i < bucket_count(r, seconds); i++)
 		fprintf(p->f, "%g %g\n", (i + 0.5) * seconds, bucket_sum(o, seconds, i) / seconds);
+}
+
+static void time_axis(struct plot *p, const struct report *r)
+{
+	double seconds = verdict_seconds(&r->verdict);
+
+	fprintf(p->f, "set xrange [0:%g]\nset yrange [0:*]\n", seconds > 0 ? seconds : 1);
 }
 
 static void plot_drops(const struct report *r, FILE *g, const char *dir, json_object *files)
@@ -126,7 +138,7 @@ static void plot_drops(const struct report *r, FILE *g, const char *dir, json_ob
 
 	plot_begin(&p, "Ring mappings dropped, by cause", "time since the trace began (s)",
 		   "pages dropped per second (1/s)");
-	fputs("set yrange [0:*]\n", p.f);
+	time_axis(&p, r);
 	for (unsigned int c = 0; c < MAX_NAMES && p.curves < MAX_CURVES; c++) {
 		if (!r->cause[c].pages)
 			continue;
@@ -141,16 +153,20 @@ static void plot_rate(const struct report *r, FILE *g, const char *dir, json_obj
 	char titles[MAX_CURVES][48];
 	struct plot p;
 
-	plot_begin(&p, "Buffers used, and accesses that fell back to user access",
-		   "time since the trace began (s)", "per second (1/s)");
-	fputs("set yrange [0:*]\n", p.f);
+	plot_begin(&p, "Buffers used, and ring accesses that fell back to user access",
+		   "time since the trace began (s)", "buffers used per second (1/s)");
+	time_axis(&p, r);
 	if (r->used) {
 		over_time(&p, r, &r->used_at);
 		curve_end(&p, titles, "buffers used");
 	}
-	if (r->count[EV_FALLBACK]) {
+	if (r->used && r->count[EV_FALLBACK]) {
+		/* They are few beside the buffers, and have an axis of their own. */
+		fputs("set y2range [0:*]\nset y2tics out\nset border 11\n"
+		      "set y2label \"accesses fallen back per second (1/s)\"\n", p.f);
 		over_time(&p, r, &r->fallback_at);
-		curve_end(&p, titles, "accesses fallen back");
+		curve_end(&p, titles, "accesses fallen back (right axis)");
+		p.second_axis = true;
 	}
 	plot_end(&p, g, dir, "rate", titles, "1:2 with lines", files);
 }
@@ -164,7 +180,8 @@ static void plot_batches(const struct report *r, FILE *g, const char *dir, json_
 	int last = 0;
 	struct plot p;
 
-	plot_begin(&p, "Size of batches", "buffers in a batch", "share of batches (%)");
+	plot_begin(&p, "Size of the batches that buffers come in", "buffers in a batch",
+		   "share of all buffers (%)");
 	fputs("set style data histograms\nset style histogram clustered gap 1\n"
 	      "set style fill solid 0.8 border -1\nset yrange [0:*]\nset xtics nomirror\n", p.f);
 	for (int i = 0; i < BUCKETS; i++)
@@ -174,7 +191,7 @@ static void plot_batches(const struct report *r, FILE *g, const char *dir, json_
 		uint64_t sum = 0;
 
 		for (int i = 0; i < BUCKETS; i++)
-			sum += r->batch[b][i];
+			sum += r->buffers[b][i];
 		if (!sum)
 			continue;
 		curve(&p);
@@ -185,7 +202,7 @@ static void plot_batches(const struct report *r, FILE *g, const char *dir, json_
 				snprintf(range, sizeof(range), "%d", 1 << i);
 			else
 				snprintf(range, sizeof(range), "%d-%d", (1 << (i - 1)) + 1, 1 << i);
-			fprintf(p.f, "%s %g\n", range, 100.0 * r->batch[b][i] / sum);
+			fprintf(p.f, "%s %g\n", range, 100.0 * r->buffers[b][i] / sum);
 		}
 		curve_end(&p, titles, what[b]);
 	}
@@ -266,6 +283,8 @@ static pid_t start_gnuplot(FILE **to)
 	if (pid < 0)
 		die(EXIT_BLIND, "fork: %s", strerror(errno));
 	if (!pid) {
+		/* For the µ; plots look the same everywhere. */
+		setenv("LC_ALL", "C.UTF-8", 1);
 		dup2(fd[0], 0);
 		dup2(2, 1);
 		close(fd[0]);

@@ -133,13 +133,15 @@ static void add_drop(struct report *r, const struct ev *ev)
 
 static void add_batch(struct report *r, int what, const struct ev *ev)
 {
-	unsigned int n = (uint16_t)(ev->f[F_TO] - ev->f[F_FROM]), i = 0;
+	uint16_t n = ev->f[F_TO] - ev->f[F_FROM];
+	unsigned int i = 0;
 
 	if (!n)
 		return;
 	while (n > 1U << i)
 		i++;
 	r->batch[what][i]++;
+	r->buffers[what][i] += n;
 }
 
 static struct moment *moment_of(struct report *r, const struct ev *ev)

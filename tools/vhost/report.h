@@ -56,6 +56,7 @@ extern const char * const batch_names[BATCHES];
  * @used: elements
  * @cause: invalidations of a ring, by cause
  * @batch: how many batches had up to 2^i entries
+ * @buffers: and how many entries were in them
  * @latency: of each queue index, from a kick to the next used index
  */
 struct report {
@@ -73,7 +74,7 @@ struct report {
 	uint64_t switches[MAX_NAMES];
 	struct who who[MAX_WHO];
 	unsigned int nwho;
-	uint64_t batch[BATCHES][BUCKETS];
+	uint64_t batch[BATCHES][BUCKETS], buffers[BATCHES][BUCKETS];
 	struct lock lock[LOCKS];
 	struct samples latency[MAX_QUEUES];
 	char (*device)[40];

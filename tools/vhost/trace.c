@@ -23,7 +23,7 @@ struct trace_file {
 };
 
 void stream_emit(struct stream *s, const struct events *e, struct tep_record *rec,
-		 long long lost, bool lost_next, ev_fn fn, void *arg)
+		 long long lost, bool lost_next, bool tied, ev_fn fn, void *arg)
 {
 	struct ev ev;
 
@@ -37,8 +37,10 @@ void stream_emit(struct stream *s, const struct events *e, struct tep_record *re
 		fn(arg, &gap);
 		s->in_gap = false;
 	}
-	if (events_parse(e, rec, &ev))
+	if (events_parse(e, rec, &ev)) {
+		ev.tied = tied;
 		fn(arg, &ev);
+	}
 	if (lost_next) {
 		struct ev gap = { .type = EV_GAP_BEGIN, .ts = rec->ts, .cpu = rec->cpu };
 
@@ -72,13 +74,19 @@ const struct events *trace_events(const struct trace_file *t)
 	return t->events;
 }
 
-static struct cpu *earliest(struct cpu *cpu, int n)
+/* The CPU with the next event; @tied if another has one of that time. */
+static struct cpu *earliest(struct cpu *cpu, int n, bool *tied)
 {
 	struct cpu *first = NULL;
 
-	for (int i = 0; i < n; i++)
-		if (cpu[i].rec && (!first || cpu[i].rec->ts < first->rec->ts))
+	*tied = false;
+	for (int i = 0; i < n; i++) {
+		if (!cpu[i].rec || (first && cpu[i].rec->ts > first->rec->ts))
+			continue;
+		*tied = first && cpu[i].rec->ts == first->rec->ts;
+		if (!*tied)
 			first = &cpu[i];
+	}
 	return first;
 }
 
@@ -86,15 +94,16 @@ static void read_buffer(struct trace_file *t, struct tracecmd_input *in, ev_fn f
 {
 	int n = tep_get_cpus(tracecmd_get_tep(in));
 	struct cpu *cpu = xcalloc(n, sizeof(*cpu)), *c;
+	bool tied;
 
 	for (int i = 0; i < n; i++)
 		cpu[i].rec = tracecmd_read_data(in, i);
-	while ((c = earliest(cpu, n)) && !interrupted) {
+	while ((c = earliest(cpu, n, &tied)) && !interrupted) {
 		struct tep_record *rec = c->rec;
 
 		c->rec = tracecmd_read_data(in, c - cpu);
 		stream_emit(&c->stream, t->events, rec, rec->missed_events,
-			    c->rec && c->rec->missed_events, fn, arg);
+			    c->rec && c->rec->missed_events, tied, fn, arg);
 		tracecmd_free_record(rec);
 	}
 	for (int i = 0; i < n; i++)

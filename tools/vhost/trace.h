@@ -25,10 +25,10 @@ struct stream {
 
 /*
  * Hand on a record of a stream: @lost events were lost before it (negative: unknown
- * how many), and some between it and the next if @lost_next.
+ * how many), and some between it and the next if @lost_next; @tied as in struct ev.
  */
 void stream_emit(struct stream *s, const struct events *e, struct tep_record *rec,
-		 long long lost, bool lost_next, ev_fn fn, void *arg);
+		 long long lost, bool lost_next, bool tied, ev_fn fn, void *arg);
 
 /* --- live --- */
 

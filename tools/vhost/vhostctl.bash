@@ -3,7 +3,8 @@
 
 # Devices that are open, as far as we may look.
 _vhostctl_devices() {
-	vhostctl list 2>/dev/null | awk 'NR > 1 { print $1; for (q = 0; q < $3; q++) print $1 "/" q }'
+	vhostctl list 2>/dev/null |
+		awk 'NR > 1 { print $1; for (q = 0; q < $3; q++) print $1 "/" q }' || :
 }
 
 _vhostctl() {
