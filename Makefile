@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
+.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost hmm-tests tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -39,6 +39,7 @@ help:
 #|   make mm-cost       instructions that subscribers cost page-table changes
 #|   make ring-cost     instructions, STAC, LFENCE and locks that a packet costs
 #|   make hmm-tests     upstream's tests of another subscriber, here and on the base
+#|   make doc-check     the commands of our pages, and what they print
 #|   make lint          checkpatch, sparse, W=1, shellcheck
 #|   make off-proof     options off: the same machine code as the base
 #|   make bisect-check  the touched directories build at each commit
@@ -79,6 +80,10 @@ vhostctl:
 	@scripts/deps.sh check tools
 	@$(MAKE) -s -C tools/vhost OUTPUT=$(RINGMAP_CACHE)/build/vhostctl
 	@echo $(RINGMAP_CACHE)/build/vhostctl/vhostctl
+
+doc-check:
+	@scripts/deps.sh check build vm tools
+	@scripts/doc-test.sh
 
 vhostctl-test:
 	@scripts/deps.sh check build vm tools

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# demo.sh: compose, build, boot, and send packets. Ends with a table and
-# out/demo.json.
+# demo.sh: compose, build, boot, and send packets; then once more with the events on, for
+# a picture. Ends with a table, out/demo.json and out/demo.svg.
 . scripts/common.sh
 
 step() { say "[$SECONDS s] $*"; }
@@ -13,7 +13,14 @@ step "building the harness and the demo"
 build_tools
 mkdir -p out || die "cannot create $here/out"
 build_selftests
+build_vhostctl
 step "booting"
 ringvm --kernel "$kernel" --timeout 300 --log "$logs/demo.console" \
 	--out out/demo.json --quiet -- "$selftests/ringmap_demo" || die "the demo failed"
-step "done: out/demo.json"
+step "recording"
+ringvm --kernel "$kernel" --accel single --timeout 120 --memory 2G --quiet \
+	--log "$logs/record.console" --out out/demo.svg -- \
+	"sh $here/scripts/in-vm-record.sh $vhostctl $selftests" 2> out/demo.report ||
+	{ cat out/demo.report >&2; die "the recording failed"; }
+step "done: out/demo.json; what was recorded: out/demo.report; as a picture:"
+echo "$here/out/demo.svg"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # doc-test.sh [PAGE...]: run the commands of our pages in the VM, and compare what they
 # print with what the page shows. A command is a line that begins with "# " in a literal
-# block; lines after it are its output.
+# block; lines after it are its output. A man page says in a comment what goes before.
 . scripts/common.sh
 
 prepare
@@ -22,7 +22,8 @@ for page in "${pages[@]}"; do
 			cmd = want = ""
 		}
 		BEGIN { man = page ~ /\.[0-9]$/; md = page ~ /\.md$/ }
-		man { if (/^\.EX/) { block = 1; next } if (/^\.EE/) { finish(); block = 0 } gsub(/\\-/, "-") }
+		man && sub(/^\.\\" doc-test: /, "") { cmd = $0; at = NR; finish(); next }
+		man { if (/^\.Bd -literal/) { block = 1; next } if (/^\.Ed/) { finish(); block = 0 } }
 		md { block = /^(    |$)/ }
 		!man && !md && block && /^[^ \t]/ { finish(); block = 0 }
 		!man && !md && /::$/ { block = 1; n = 0; next }

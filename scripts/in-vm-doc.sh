@@ -3,7 +3,8 @@
 # it prints with what the page shows. Numbers may differ; "..." stands for any lines.
 # VHOSTCTL, SELFTESTS: where they are.
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
-export PATH="$VHOSTCTL:$SELFTESTS:$PATH"
+export PATH="$VHOSTCTL:$SELFTESTS:$PATH" LC_ALL=C.UTF-8
+cd /tmp || exit
 failed=0
 
 plain() { sed -E 's/0x[0-9a-f]+|[0-9]+(\.[0-9]+)?/N/g; s/[ \t]+/ /g; s/^ //; s/ $//' "$1"; }

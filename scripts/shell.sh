@@ -4,15 +4,19 @@
 
 [ -t 0 ] || die "make shell wants a terminal"
 prepare
+build_vhostctl
 cat >&2 <<END
 
-A VM with your root, read-only under a tmpfs. The selftests are here:
-  ./ringmap_test -l                            list the tests
-  ./ringmap_test -r device.queue_sizes         run one
-  ./ringmap_demo >/dev/null                    the demo's traffic
-  ls /sys/kernel/debug/vhost                   devices, while one is open
+A VM with your root, read-only under a tmpfs. The selftests and vhostctl are in PATH:
+  ringmap_test -l                              list the tests
+  ringmap_test -r device.queue_sizes           run one
+  ringmap_demo >/dev/null                      the demo's traffic
+  ringmap_traffic --seconds 60 &               traffic to look at
+  vhostctl top                                 live, while a device is open
   cat /sys/module/vhost/parameters/accessor    default of new devices
 Leave with 'exit'.
 
 END
-ringvm --kernel "$kernel" --interactive -- "cd $selftests; exec bash -i"
+ringvm --kernel "$kernel" --accel single --interactive -- \
+	"cd $selftests; export PATH=$vhostctl:$selftests:\$PATH
+	mount -t tracefs tracefs /sys/kernel/tracing; exec bash -i"
