@@ -136,27 +136,27 @@ const char *rule_verdict(const struct rule_result *r)
 	return r->broken ? "broken" : r->judged ? "kept" : "not seen";
 }
 
-/* Judge @ev by @rule: it is broken unless @ok. */
+/* Judge @ev by a rule: it is broken unless @ok. */
 __attribute__((format(printf, 5, 6)))
-static void judge(struct checker *c, enum rule rule, const struct ev *ev, bool ok,
+static void judge(struct checker *c, enum rule which, const struct ev *ev, bool ok,
 		  const char *fmt, ...)
 {
 	char why[160];
 	va_list ap;
 
-	c->result[rule].judged++;
+	c->result[which].judged++;
 	if (ok)
 		return;
-	c->result[rule].broken++;
+	c->result[which].broken++;
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	c->broken(c->arg, rule, ev, why);
+	c->broken(c->arg, which, ev, why);
 }
 
-static void seen(struct checker *c, enum rule rule)
+static void seen(struct checker *c, enum rule which)
 {
-	c->result[rule].seen++;
+	c->result[which].seen++;
 }
 
 /* --- queues --- */

@@ -24,7 +24,7 @@ struct doctor {
 };
 
 __attribute__((format(printf, 5, 6)))
-static void say(struct doctor *d, enum state state, const char *name, const char *todo,
+static void say(struct doctor *d, enum state is, const char *name, const char *todo,
 		const char *fmt, ...)
 {
 	json_object *o;
@@ -38,12 +38,12 @@ static void say(struct doctor *d, enum state state, const char *name, const char
 	if (d->json) {
 		o = json_object_new_object();
 		json_str(o, "check", name);
-		json_str(o, "state", state_names[state]);
+		json_str(o, "state", state_names[is]);
 		json_str(o, "found", found);
 		json_str(o, "todo", todo);
 		json_object_array_add(d->checks, o);
 	} else {
-		printf("%-8s %-10s %s\n", state_names[state], name, found);
+		printf("%-8s %-10s %s\n", state_names[is], name, found);
 		if (todo)
 			printf("%19s -> %s\n", "", todo);
 	}

@@ -239,12 +239,13 @@ static uint64_t number(const unsigned char *p, int size, bool is_signed)
 	} v = { 0 };
 
 	memcpy(&v, p, size > 8 ? 8 : size);
-	switch (size) {
-	case 1: return is_signed ? (uint64_t)(int8_t)v.u8 : v.u8;
-	case 2: return is_signed ? (uint64_t)(int16_t)v.u16 : v.u16;
-	case 4: return is_signed ? (uint64_t)(int32_t)v.u32 : v.u32;
-	default: return v.u64;
-	}
+	if (size == 1)
+		return is_signed ? (uint64_t)(int8_t)v.u8 : v.u8;
+	if (size == 2)
+		return is_signed ? (uint64_t)(int16_t)v.u16 : v.u16;
+	if (size == 4)
+		return is_signed ? (uint64_t)(int32_t)v.u32 : v.u32;
+	return v.u64;
 }
 
 static const char *site_name(const struct events *e, const struct field *f,

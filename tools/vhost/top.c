@@ -27,7 +27,7 @@
 
 static struct termios before;
 static bool have_screen;
-static volatile sig_atomic_t resized, stopped;
+static atomic_bool resized, stopped;
 
 static void put(const char *s, size_t n)
 {
@@ -71,9 +71,9 @@ static void enter_screen(void)
 static void on_signal(int sig)
 {
 	if (sig == SIGWINCH)
-		resized = 1;
+		resized = true;
 	else
-		stopped = 1;
+		stopped = true;
 }
 
 static void open_terminal(void)
@@ -463,11 +463,11 @@ static void toggle_lock_times(void)
 
 static void suspend(void)
 {
-	stopped = 0;
+	stopped = false;
 	leave_screen();
 	raise(SIGSTOP);
 	enter_screen();
-	resized = 1;
+	resized = true;
 }
 
 int cmd_top(int argc, char **argv)
@@ -519,7 +519,7 @@ int cmd_top(int argc, char **argv)
 			if (stopped)
 				suspend();
 			if (resized || key == 'l') {
-				resized = 0;
+				resized = false;
 				v.lock_times = lock_times_on();
 				draw(&f, &v);
 			}

@@ -13,7 +13,7 @@
 
 #include "vhostctl.h"
 
-volatile int interrupted;
+atomic_int interrupted;
 void (*before_message)(void);
 
 static void complain(const char *fmt, va_list ap)

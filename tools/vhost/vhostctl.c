@@ -7,7 +7,6 @@
 #include "vhostctl.h"
 
 const char *argp_program_version = "vhostctl 1.0";
-const char *argp_program_bug_address = NULL;
 
 static const struct verb {
 	const char *name;

@@ -7,6 +7,7 @@
 
 #include <argp.h>
 #include <json-c/json.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,7 +75,7 @@ void json_num(json_object *o, const char *key, double v);
 void json_flag(json_object *o, const char *key, bool v);
 
 /* Set by SIGINT and SIGTERM once catch_signals() was called. */
-extern volatile int interrupted;
+extern atomic_int interrupted;
 void catch_signals(void);
 
 /* What nearly every verb's parser does with --json, and the option itself. */
