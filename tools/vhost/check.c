@@ -63,6 +63,14 @@ bool verdict_kept(const struct verdict *v)
 	return true;
 }
 
+bool verdict_judged(const struct verdict *v)
+{
+	for (int r = 0; r < RULES; r++)
+		if (checker_results(v->checker)[r].judged)
+			return true;
+	return false;
+}
+
 double verdict_seconds(const struct verdict *v)
 {
 	return (v->last_ts - v->first_ts) / (double)NSEC;
@@ -208,14 +216,15 @@ int cmd_check(int argc, char **argv)
 		"Does vhost keep the order that it promises? Of a trace, or live. "
 		"The rules, and the first events that break one, are named.\v"
 		"Exit status: 0 every rule that could be judged is kept (with a "
-		"COMMAND: its status), 1 one is broken, 2 wrong usage, 3 cannot look. "
+		"COMMAND: its status), 1 one is broken, 2 wrong usage, 3 cannot look, or "
+		"nothing could be judged. "
 		"With a COMMAND the verdict is on stderr; with --json, COMMAND's "
 		"output is, and the JSON on stdout.",
 		NULL, NULL, NULL
 	};
 	struct check c = { .kb = 8192 };
 	int status = EXIT_OK;
-	bool kept;
+	bool kept, judged;
 
 	parse_verb(&argp, argc, argv, &c);
 	if (c.live) {
@@ -236,6 +245,7 @@ int cmd_check(int argc, char **argv)
 		trace_close(t);
 	}
 	kept = verdict_kept(&c.verdict);
+	judged = verdict_judged(&c.verdict);
 	if (c.json)
 		json_out(verdict_json(&c.verdict), false);
 	else
@@ -243,5 +253,10 @@ int cmd_check(int argc, char **argv)
 	verdict_free(&c.verdict);
 	if (c.source)
 		live_free(c.source);
-	return kept ? status : EXIT_NO;
+	if (!kept)
+		return EXIT_NO;
+	if (!judged && !status)
+		return fail(EXIT_BLIND, "nothing could be judged: no vhost device was at work%s",
+			    c.live ? "" : ", or its events were not recorded");
+	return status;
 }

@@ -29,6 +29,8 @@ void verdict_init(struct verdict *v, const struct events *events);
 void verdict_feed(void *v, const struct ev *ev);
 void verdict_free(struct verdict *v);
 bool verdict_kept(const struct verdict *v);
+/* Whether anything could be judged: nothing is no success. */
+bool verdict_judged(const struct verdict *v);
 double verdict_seconds(const struct verdict *v);
 void verdict_print(const struct verdict *v, FILE *f);
 json_object *verdict_json(const struct verdict *v);

@@ -655,6 +655,9 @@ int cmd_report(int argc, char **argv)
 	t = trace_open(a.file);
 	report_init(&r, trace_events(t));
 	trace_read(t, feed, &r);
+	if (!checker_totals(r.verdict.checker)->events)
+		die(EXIT_BLIND, "%s: no event of vhost is in it; 'vhostctl record' records them, or trace-cmd record -e vhost",
+		    a.file);
 	report_sort(&r);
 	if (a.dir)
 		plots = plot(&r, a.dir);
