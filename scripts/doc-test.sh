@@ -25,8 +25,13 @@ for page in "${pages[@]}"; do
 		man && sub(/^\.\\" doc-test: /, "") { cmd = $0; at = NR; finish(); next }
 		man { if (/^\.Bd -literal/) { block = 1; next } if (/^\.Ed/) { finish(); block = 0 } }
 		md { block = /^(    |$)/ }
-		!man && !md && block && /^[^ \t]/ { finish(); block = 0 }
-		!man && !md && /::$/ { block = 1; n = 0; next }
+		!man && !md && block && NF {
+			match($0, /^[ \t]*/)
+			if (block < 0)
+				block = RLENGTH
+			if (RLENGTH < block || !RLENGTH) { finish(); block = 0 }
+		}
+		!man && !md && /::$/ { block = -1; next }
 		!block { finish(); next }
 		{ line = $0; sub(man ? "^$" : "^(\t|  +)", "", line) }
 		line ~ /^# / || more {
@@ -42,7 +47,7 @@ for page in "${pages[@]}"; do
 		continue
 	fi
 	say "$page: $commands commands"
-	ringvm --kernel "$kernel" --accel single --memory 4G --timeout 300 --quiet \
+	ringvm --kernel "$kernel" --accel single --memory 4G --timeout 900 --quiet \
 		--log "$logs/doc-test.console" -- \
 		"export VHOSTCTL=$vhostctl SELFTESTS=$selftests; . $here/scripts/in-vm-doc.sh; . $script; finish" ||
 		{ say "$page: not as it says"; bad=1; }

@@ -100,7 +100,7 @@ static int destroy_orphan(const char *name, void *arg)
 
 
 /*
- * CPUs are compared, so their clocks must agree. The monotonic clock is exact where the
+ * CPUs are compared, so their clocks must agree. The raw monotonic clock is exact where the
  * machine has a good clock source; otherwise "global" never goes back, at least.
  */
 static void choose_clock(struct live *l)
@@ -109,7 +109,7 @@ static void choose_clock(struct live *l)
 	bool coarse = !source || strstr(source, "jiffies");
 
 	free(source);
-	l->clock = coarse ? "global" : "mono";
+	l->clock = coarse ? "global" : "mono_raw";
 	if (tracefs_instance_file_write(l->inst, "trace_clock", l->clock) < 0)
 		die(EXIT_BLIND, "tracefs: cannot set the clock '%s': %s", l->clock, strerror(errno));
 }
