@@ -417,7 +417,7 @@ static void print_latency(const struct report *r)
 	printf("\n%-24s %10s %11s %11s %11s %11s\n", "FROM KICK TO USED", "TIMES", "HALF UNDER",
 	       "90 %", "99 %", "LONGEST");
 	for (int i = 0; i < MAX_QUEUES; i++) {
-		char name[16];
+		char name[24];
 
 		snprintf(name, sizeof(name), "queue %d", i);
 		print_samples(name, &r->latency[i]);

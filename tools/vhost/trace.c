@@ -58,10 +58,13 @@ struct trace_file *trace_open(const char *path)
 		die(EXIT_BLIND, "%s: %s; 'vhostctl record' makes such a file", path,
 		    strerror(errno));
 	tracecmd_set_loglevel(TEP_LOG_NONE);
-	t->in = tracecmd_open(path, TRACECMD_FL_LOAD_NO_PLUGINS);
+	t->in = tracecmd_open_head(path, TRACECMD_FL_LOAD_NO_PLUGINS);
 	if (!t->in)
 		die(EXIT_BLIND, "%s: it is not a trace.dat as 'vhostctl record' and 'trace-cmd record' write it",
 		    path);
+	/* tracecmd_open() does this, too, and crashes where the end is missing. */
+	if (tracecmd_init_data(t->in) < 0)
+		die(EXIT_BLIND, "%s: a part of it is missing or damaged; was the disk full?", path);
 	t->events = events_new(tracecmd_get_tep(t->in));
 	if (!events_known(t->events))
 		die(EXIT_BLIND, "%s: vhost has no events in it: the kernel had none, or they were not recorded; 'vhostctl record' does, or trace-cmd record -e vhost",

@@ -245,5 +245,6 @@ void parse_verb(const struct argp *argp, int argc, char **argv, void *input)
 	/* Messages and --help then say how it was called. */
 	snprintf(name, sizeof(name), "vhostctl %s", argv[0]);
 	argv[0] = name;
-	argp_parse(argp, argc, argv, 0, NULL, input);
+	/* In order: what is behind a COMMAND is the command's. */
+	argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input);
 }
