@@ -320,24 +320,32 @@ static void draw_row(struct frame *f, const struct view *v, const struct row *ro
 		     waits(v, r, waited, sizeof(waited)));
 }
 
+/* A name and its rate in a column of @width, or nothing behind the last. */
+static void named_text(char *buf, size_t size, int width, const struct view *v,
+		       const struct named *list, unsigned int n, unsigned int i)
+{
+	buf[0] = 0;
+	if (i < n)
+		snprintf(buf, size, "%-*.*s %11.0f", width - 12, width - 12, list[i].name,
+			 list[i].n / v->total.seconds);
+}
+
 static void draw_names(struct frame *f, const struct view *v, int rows)
 {
-	int width = f->columns / 2 - 2;
+	int width = f->columns / 2 - 1;
+	char left[64], right[64];
 
 	if (width > 50)
 		width = 50;
-	line(f, true, "%-*s  %-*s", width, "INVALIDATIONS BY CAUSE         PER SECOND", width,
-	     "FALLBACKS BY REASON            PER SECOND");
+	/* Below, the right column is cut off. */
+	if (width < 20)
+		width = 20;
+	line(f, true, "%-*s %11s  %-*s %11s", width - 12, "INVALIDATION", "PER SECOND",
+	     width - 12, "FALLBACK", "PER SECOND");
 	for (int i = 0; i < rows - 1; i++) {
-		char left[64] = "", right[64] = "";
-
-		if (i < (int)v->causes)
-			snprintf(left, sizeof(left), "%-28.28s %12.0f", v->cause[i].name,
-				 v->cause[i].n / v->total.seconds);
-		if (i < (int)v->reasons)
-			snprintf(right, sizeof(right), "%-28.28s %12.0f", v->reason[i].name,
-				 v->reason[i].n / v->total.seconds);
-		line(f, false, "%-*.*s  %-*.*s", width, width, left, width, width, right);
+		named_text(left, sizeof(left), width, v, v->cause, v->causes, i);
+		named_text(right, sizeof(right), width, v, v->reason, v->reasons, i);
+		line(f, false, "%-*s  %s", width, left, right);
 	}
 }
 
