@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost hmm-tests tools lint clean distclean
+.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -38,6 +38,7 @@ help:
 #|   make mm-causes     why memory is invalidated: what each cause keeps, who is called
 #|   make mm-cost       instructions that subscribers cost page-table changes
 #|   make ring-cost     instructions, STAC, LFENCE and locks that a packet costs
+#|   make order         rules of order and locks, over 10 minutes of traffic
 #|   make trace-cost    instructions that tracepoints cost a packet, off and on
 #|   make hmm-tests     upstream's tests of another subscriber, here and on the base
 #|   make doc-check     the commands of our pages, and what they print
@@ -102,7 +103,7 @@ series:
 	@scripts/compose.sh >/dev/null
 	@scripts/series.sh
 
-bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost hmm-tests lint:
+bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests lint:
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
 	@scripts/$@.sh
