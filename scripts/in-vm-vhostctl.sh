@@ -33,7 +33,7 @@ json() {
 }
 
 traffic() { "$traffic" "$@" 2> traffic.err & traffic_pid=$!; }
-device() { vhostctl list | awk 'NR == 2 { print $1 }'; }
+device() { vhostctl list 2>/dev/null | awk 'NR == 2 { print $1 }'; }
 end_traffic() { kill "$traffic_pid" 2>/dev/null; wait "$traffic_pid" 2>/dev/null; }
 nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 
