@@ -154,7 +154,9 @@ static double now(void)
 
 /*
  * TCG's TSC is the host's, the same for all CPUs, but a guest with nothing to measure it
- * by goes by jiffies. Who traces wants to know what was when: tell it the frequency.
+ * by goes by jiffies. Who traces wants to know what was when: tell it the frequency. Not
+ * with a thread per CPU: a kernel that believes in its TSC patches its own code while
+ * it boots.
  */
 static const char *tsc_args(void)
 {
@@ -187,7 +189,7 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 		 "console=ttyS0 panic=-1 reboot=t quiet loglevel=%d ringvm.root=%s%s%s %s",
 		 interactive ? 4 : 7, host ? "host" : "initrd",
 		 interactive ? " ringvm.interactive" : "",
-		 !strncmp(accel, "kvm", 3) || cfg.icount ? "" :
+		 cfg.icount || !strstr(accel, "single") ? "" :
 		 tsc_args(), append);
 	if (strlen(line) > 1000)
 		fatal("--append is too long for the kernel command line");

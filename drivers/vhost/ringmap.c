@@ -1014,7 +1014,7 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 	struct vhost_ringmap *rm = &vq->ringmap;
 	u16 idx = vq->last_used_idx;
 	const __virtio16 *event;
-	vhost_traced(unsigned int total = count;)
+	unsigned int total __maybe_unused = count; /* for the trace */
 
 	/* A driver that is too fast: as user access treats it. */
 	if (unlikely(count > vq->num))

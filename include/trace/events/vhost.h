@@ -94,10 +94,11 @@ MMU_NOTIFIER_CAUSES
 		__field(int,		owner)				\
 		__field(unsigned short,	vq)
 
-#define VHOST_QUEUE_ASSIGN						\
+#define VHOST_QUEUE_ASSIGN do {						\
 		__entry->dev	= vq->dev->ringmap_id;			\
 		__entry->owner	= vq->dev->ringmap_owner;		\
-		__entry->vq	= vq->ringmap.index
+		__entry->vq	= vq->ringmap.index;			\
+	} while (0)
 
 #define VHOST_QUEUE	"dev=%d-%u vq=%u "
 #define VHOST_QUEUE_ARGS __entry->owner, __entry->dev, __entry->vq

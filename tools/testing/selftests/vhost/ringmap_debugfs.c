@@ -105,7 +105,7 @@ TEST_F_TIMEOUT(debugfs, name_stays, PATIENCE)
 	ASSERT_OK(&other, vring_open(&other, &cfg));
 	EXPECT_STRNE(d.vdev.debugfs, other.vdev.debugfs);
 	vring_close(&other);
-	strcpy(name, d.vdev.debugfs);
+	snprintf(name, sizeof(name), "%s", d.vdev.debugfs);
 	ASSERT_OK(&d, vring_reset_owner(&d));
 	ASSERT_EQ(0, vdev_find_debugfs(&d.vdev));
 	EXPECT_STREQ(name, d.vdev.debugfs);
