@@ -29,7 +29,7 @@ help:
 #|   make shell         a prompt in a VM with vhost and the selftests
 #|   make selftests     run the selftests in the VM; VARIANT=vm, debug or kcsan; T=name for one
 #|   make storm         10 million packets while all that can change does; VARIANT=debug
-#|   make fuzz          the accessors compared on random calls; SEED=1 CALLS=20000 REPLAY=
+#|   make fuzz          the accessors compared on random calls; SEED=1 CALLS=20000 VMS=1 REPLAY=
 #|   make vhostctl      the tool that shows and steers all this; prints its path
 #|   make vhostctl-test its checker, its pages, and each verb in the VM
 #|   make refresh       write edits made in the tree back to this repository

@@ -186,7 +186,7 @@ if [ "${1:-}" = full ]; then
 	test_step "debug kernel" env VARIANT=debug T= scripts/selftests.sh
 	test_step "storm on the debug kernel" env VARIANT=debug scripts/storm.sh
 	test_step "fuzz on the debug kernel" env VARIANT=debug SEED="$(date +%s)" CALLS=20000 REPLAY= scripts/fuzz.sh
-	test_step "fuzz" env VARIANT=vm SEED="$(date +%s)" CALLS=1000000 REPLAY= scripts/fuzz.sh
+	test_step "fuzz" env VARIANT=vm SEED="$(date +%s)" CALLS=1000000 VMS=2 REPLAY= scripts/fuzz.sh
 	test_step "order over ten minutes" scripts/order.sh
 	test_step "data races" env VARIANT=kcsan T= scripts/selftests.sh
 	test_step "off-proof notices a hook that is always on" off_proof_notices

@@ -14,6 +14,13 @@
  *
  * "map" is System.map. A repeated string instruction counts once for each
  * repetition, as TCG executes it. One virtual CPU only: counters are shared.
+ *
+ * With "lockers", a file of functions' names, it also counts what is executed while
+ * one of them holds a lock that it took by calling _raw_spin_lock(), without the
+ * interrupts that come meanwhile. The lock is released where one of them stores a byte
+ * to its address. A line for each of them goes to the file "holds":
+ *
+ *	INTERVAL FUNCTION TIMES LONGEST
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -33,6 +40,10 @@ enum { QEMU_PLUGIN_CB_NO_REGS };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 };
 typedef void (*tb_cb)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
 typedef void (*insn_cb)(unsigned int cpu, void *data);
+typedef uint32_t qemu_plugin_meminfo_t;
+enum { QEMU_PLUGIN_MEM_W = 2 };
+typedef void (*mem_cb)(unsigned int cpu, qemu_plugin_meminfo_t info,
+		       uint64_t addr, void *data);
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, tb_cb cb);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
@@ -46,6 +57,9 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn,
 						int op, void *ptr,
 						uint64_t imm);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, mem_cb cb,
+				      int flags, int rw, void *data);
+unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
 
 #define EXPORT __attribute__((visibility("default")))
 EXPORT extern int qemu_plugin_version;
@@ -58,12 +72,23 @@ struct function {
 	char name[64];
 	uint64_t count[COUNTERS];
 	uint64_t begin[COUNTERS];
+	bool locker;
+	uint64_t holds, longest;
 };
 
 static struct function *fn;
 static size_t nfn;
-static FILE *out;
+static FILE *out, *holds;
 static int interval;
+
+/* Instructions of the kernel; the lock that is held, by whom, since when */
+static uint64_t executed;
+static struct {
+	struct function *taker, *by;
+	uint64_t lock, since, interrupted;
+	unsigned int depth;
+} held;
+static uint64_t raw_spin_lock;
 
 static struct function *find(uint64_t addr)
 {
@@ -97,12 +122,64 @@ static bool locked(const uint8_t *b, size_t n)
 	return i + 1 < n && (b[i] & 0xfe) == 0x86 && b[i + 1] >> 6 != 3;
 }
 
+static void take(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	held.taker = data;
+}
+
+static void taken(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t addr,
+		  void *data)
+{
+	(void)cpu;
+	(void)info;
+	(void)data;
+	if (!held.taker)
+		return;
+	held.by = held.taker;
+	held.taker = NULL;
+	held.lock = addr;
+	held.since = executed;
+	held.depth = 0;
+}
+
+static void stored(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t addr,
+		   void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (!held.by || addr != held.lock || qemu_plugin_mem_size_shift(info))
+		return;
+	held.by->holds++;
+	if (executed - held.since > held.by->longest)
+		held.by->longest = executed - held.since;
+	held.by = NULL;
+}
+
+static void interrupt(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (held.by && !held.depth++)
+		held.interrupted = executed;
+}
+
+static void interrupt_return(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	if (held.by && held.depth && !--held.depth)
+		held.since += executed - held.interrupted;
+}
+
 static void begin(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	(void)data;
-	for (size_t i = 0; i < nfn; i++)
+	for (size_t i = 0; i < nfn; i++) {
 		memcpy(fn[i].begin, fn[i].count, sizeof(fn[i].count));
+		fn[i].holds = fn[i].longest = 0;
+	}
 }
 
 static void end(unsigned int cpu, void *data)
@@ -118,8 +195,13 @@ static void end(unsigned int cpu, void *data)
 				" %" PRIu64 "\n", interval, fn[i].name,
 				c[INSNS] - b[INSNS], c[STAC] - b[STAC],
 				c[LFENCE] - b[LFENCE], c[LOCKED] - b[LOCKED]);
+		if (fn[i].holds)
+			fprintf(holds, "%d %s %" PRIu64 " %" PRIu64 "\n", interval,
+				fn[i].name, fn[i].holds, fn[i].longest);
 	}
 	fflush(out);
+	if (holds)
+		fflush(holds);
 }
 
 static void count(struct qemu_plugin_insn *insn, uint64_t *counter)
@@ -127,6 +209,42 @@ static void count(struct qemu_plugin_insn *insn, uint64_t *counter)
 	qemu_plugin_register_vcpu_insn_exec_inline(insn,
 						   QEMU_PLUGIN_INLINE_ADD_U64,
 						   counter, 1);
+}
+
+static void on_exec(struct qemu_plugin_insn *insn, insn_cb cb, void *data)
+{
+	qemu_plugin_register_vcpu_insn_exec_cb(insn, cb, QEMU_PLUGIN_CB_NO_REGS,
+					       data);
+}
+
+static void on_store(struct qemu_plugin_insn *insn, mem_cb cb)
+{
+	qemu_plugin_register_vcpu_mem_cb(insn, cb, QEMU_PLUGIN_CB_NO_REGS,
+					 QEMU_PLUGIN_MEM_W, NULL);
+}
+
+/* What tells for how long a lock is held. */
+static void watch(struct qemu_plugin_insn *insn, struct function *f)
+{
+	const uint8_t *b = qemu_plugin_insn_data(insn);
+	size_t len = qemu_plugin_insn_size(insn);
+	uint64_t at = qemu_plugin_insn_vaddr(insn);
+	int32_t to;
+
+	count(insn, &executed);
+	if (f->locker && len == 5 && b[0] == 0xe8) {
+		memcpy(&to, b + 1, sizeof(to));
+		if (at + len + to == raw_spin_lock)
+			on_exec(insn, take, f);
+	} else if (f->locker || !strcmp(f->name, "_raw_spin_unlock")) {
+		on_store(insn, stored);
+	} else if (f->addr == raw_spin_lock && locked(b, len)) {
+		on_store(insn, taken);
+	} else if (at == f->addr && !strncmp(f->name, "asm_", 4)) {
+		on_exec(insn, interrupt, NULL);
+	} else if (len == 2 && !memcmp(b, "\x48\xcf", 2)) {
+		on_exec(insn, interrupt_return, NULL);
+	}
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -142,6 +260,8 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		struct function *f = find(qemu_plugin_insn_vaddr(insn));
 
 		if (f) {
+			if (holds)
+				watch(insn, f);
 			count(insn, &f->count[INSNS]);
 			if (len == 3 && !memcmp(b, "\x0f\x01\xcb", 3))
 				count(insn, &f->count[STAC]);
@@ -151,9 +271,7 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 				count(insn, &f->count[LOCKED]);
 		} else if (len == 8 && !memcmp(b, mark, sizeof(mark)) &&
 			   !memcmp(b + 6, "CR", 2) && (b[4] == 1 || b[4] == 2)) {
-			qemu_plugin_register_vcpu_insn_exec_cb(insn,
-				b[4] == 1 ? begin : end, QEMU_PLUGIN_CB_NO_REGS,
-				NULL);
+			on_exec(insn, b[4] == 1 ? begin : end, NULL);
 		}
 	}
 }
@@ -175,10 +293,28 @@ static bool load(const char *map)
 		fn = realloc(fn, (nfn + 1) * sizeof(*fn));
 		if (!fn)
 			return false;
+		if (!strcmp(x.name, "_raw_spin_lock"))
+			raw_spin_lock = x.addr;
 		fn[nfn++] = x;
 	}
 	fclose(f);
 	return nfn;
+}
+
+static bool load_lockers(const char *lockers)
+{
+	FILE *f = fopen(lockers, "r");
+	bool any = false;
+	char name[64];
+
+	if (!f)
+		return false;
+	while (fscanf(f, "%63s", name) == 1)
+		for (size_t i = 0; i < nfn; i++)
+			if (!strcmp(fn[i].name, name))
+				any = fn[i].locker = true;
+	fclose(f);
+	return any && raw_spin_lock;
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info,
@@ -186,7 +322,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info,
 int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
 			char **argv)
 {
-	const char *map = NULL, *to = NULL;
+	const char *map = NULL, *to = NULL, *lockers = NULL, *holds_to = NULL;
 
 	(void)info;
 	for (int i = 0; i < argc; i++) {
@@ -194,15 +330,27 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
 			map = argv[i] + 4;
 		else if (!strncmp(argv[i], "out=", 4))
 			to = argv[i] + 4;
+		else if (!strncmp(argv[i], "lockers=", 8))
+			lockers = argv[i] + 8;
+		else if (!strncmp(argv[i], "holds=", 6))
+			holds_to = argv[i] + 6;
 	}
-	if (!map || !to) {
-		fprintf(stderr, "ringcount: give map=System.map,out=FILE\n");
+	if (!map || !to || !lockers != !holds_to) {
+		fprintf(stderr, "ringcount: give map=System.map,out=FILE[,lockers=FILE,holds=FILE]\n");
 		return -1;
 	}
 	out = fopen(to, "w");
 	if (!load(map) || !out) {
 		fprintf(stderr, "ringcount: cannot read %s or write %s\n", map, to);
 		return -1;
+	}
+	if (holds_to) {
+		holds = fopen(holds_to, "w");
+		if (!load_lockers(lockers) || !holds) {
+			fprintf(stderr, "ringcount: %s names no function that is there, or cannot write %s\n",
+				lockers, holds_to);
+			return -1;
+		}
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
 	return 0;

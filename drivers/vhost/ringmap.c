@@ -726,7 +726,10 @@ desc_at(const struct vhost_ringmap_region *desc, unsigned int num, unsigned int 
 			 sizeof(struct vring_desc));
 }
 
-/* What follows from the mapped pages. Caller holds the map lock. */
+/*
+ * What follows from the mapped pages. Caller holds the map lock, which is let go of in
+ * between: as all pages are looked at, this is a section of its own.
+ */
 static noinline void derive(struct vhost_virtqueue *vq)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
@@ -740,6 +743,8 @@ static noinline void derive(struct vhost_virtqueue *vq)
 	rm->used_event = scalar_at(avail, struct_size(vq->avail, ring, vq->num));
 	rm->used_idx = scalar_at(used, offsetof(struct vring_used, idx));
 	rm->avail_event = scalar_at(used, struct_size(vq->used, ring, vq->num));
+	map_unlock(rm);
+	map_lock(rm);
 }
 
 /* The flags are right before the index, or in another page. */

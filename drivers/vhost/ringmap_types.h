@@ -135,7 +135,7 @@ struct vhost_ringmap_region {
  * Buffers or descriptors that are read ahead, and used elements that are written,
  * in one section. This bounds how long the map lock is held.
  */
-#define VHOST_RINGMAP_BATCH	64
+#define VHOST_RINGMAP_BATCH	48
 
 /**
  * struct vhost_ringmap_span - descriptors of one buffer, in @desc of the below

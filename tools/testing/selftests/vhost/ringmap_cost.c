@@ -11,6 +11,10 @@
  *
  * Prints "INTERVAL DIRECTION MODE WINDOW PACKETS SECTIONS", the last being those
  * under the map lock that vhost entered, in the order of the brackets.
+ *
+ * The mode "bad", which comes after all others, is what makes vhost hold the map lock
+ * longest: the largest rings, full batches, all pages dropped at once. It prints
+ * "INTERVAL bad MEMORY".
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -24,9 +28,12 @@
 #include "vring.h"
 
 #define PACKETS	4096
+#define PAGE	4096UL
 
 #define begin_count()	__asm__ volatile("nopl 0x52430001(%%rax,%%rax)" ::: "memory")
 #define end_count()	__asm__ volatile("nopl 0x52430002(%%rax,%%rax)" ::: "memory")
+
+static int interval;
 
 static void *reserved_memory(size_t len)
 {
@@ -46,7 +53,6 @@ static void *reserved_memory(size_t len)
 
 static void run(const char *mode, unsigned int window, bool sink)
 {
-	static int interval;
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
 	bool unmappable = !strcmp(mode, "unmappable");
 	const char *accessor = unmappable ? "ringmap" : mode;
@@ -78,15 +84,85 @@ static void run(const char *mode, unsigned int window, bool sink)
 	vring_close(&d);
 }
 
+/* Many packets at once: vhost hears of them when all are there. */
+static void burst(struct vring_dev *d)
+{
+	struct vring_queue *tx = &d->q[VRING_TX];
+	uint64_t one = 1;
+	int kick = tx->kick;
+
+	tx->kick = -1;
+	for (int i = 0; i < 256; i++)
+		vring_send(d);
+	tx->kick = kick;
+	if (write(kick, &one, sizeof(one)) < 0 || vring_run(d, 256, NULL) || vring_idle(d))
+		errx(1, "%s", d->vdev.error);
+}
+
+static void invalidate(void *from, size_t len)
+{
+	if (mprotect(from, len, PROT_NONE) || mprotect(from, len, PROT_READ | PROT_WRITE))
+		err(1, "mprotect");
+}
+
+static void run_bad(const char *name, enum vring_memory kind, bool indirect)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev d;
+	char *end;
+
+	cfg.num[VRING_RX] = cfg.num[VRING_TX] = 32768;
+	cfg.indirect = indirect;
+	cfg.max_frame = cfg.min_frame;
+	cfg.memory = vring_map(kind, vring_ring_bytes(&cfg));
+	if (cfg.memory == MAP_FAILED)
+		err(1, "memory of %s", name);
+	/* Every other page first, so that they are not in a row. */
+	for (int odd = 1; odd >= 0; odd--)
+		for (size_t at = odd * PAGE; at < vring_ring_bytes(&cfg); at += 2 * PAGE)
+			((volatile char *)cfg.memory)[at] = 0;
+	begin_count();
+	/* Each entry of RX is used, so that each of its pages is mapped. */
+	if (vring_open(&d, &cfg) || vring_set_accessor(&d, "ringmap") || vring_start(&d) ||
+	    vring_run(&d, cfg.num[VRING_RX] + PACKETS, NULL) || vring_idle(&d))
+		errx(1, "%s", d.vdev.error);
+	/* What follows from the pages is sought anew, up to the last one. */
+	for (int parts = 0; parts < 1 << VRING_PARTS; parts++) {
+		end = d.ring_mem;
+		for (int p = 0; p < VRING_PARTS; p++) {
+			end += page_up(vdev_part_bytes(cfg.num[VRING_RX], p));
+			if (parts >> p & 1)
+				invalidate(end - PAGE, PAGE);
+		}
+		burst(&d);
+	}
+	invalidate(d.ring_mem, d.ring_len);
+	burst(&d);
+	if (vring_stop(&d) || vring_start(&d))
+		errx(1, "%s", d.vdev.error);
+	burst(&d);
+	end_count();
+	printf("%d bad %s\n", ++interval, name);
+	fflush(stdout);
+	vring_close(&d);
+}
+
 int main(int argc, char **argv)
 {
 	static const unsigned int windows[] = { 1, 16, 64, 128 };
+	bool bad;
 
 	if (argc < 2)
-		errx(1, "name what to run: base, uaccess, checked, ringmap, unmappable");
+		errx(1, "name what to run: base, uaccess, checked, ringmap, unmappable, bad");
+	bad = !strcmp(argv[argc - 1], "bad");
 	for (int sink = 0; sink < 2; sink++)
 		for (unsigned int w = 0; w < sizeof(windows) / sizeof(*windows); w++)
-			for (int i = 1; i < argc; i++)
+			for (int i = 1; i < argc - bad; i++)
 				run(argv[i], windows[w], sink);
+	if (bad) {
+		run_bad("huge", VRING_THP, true);
+		run_bad("scattered", VRING_ANON, true);
+		run_bad("file", VRING_REGULAR, false);
+	}
 	return 0;
 }

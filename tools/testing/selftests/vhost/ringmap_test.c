@@ -10,7 +10,9 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <linux/vhost.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +30,14 @@
 #include "../kselftest_harness.h"
 #include "ringmap_packets.h"
 #include "virtqueue.h"
+
+static void kick_tx(struct vring_dev *d)
+{
+	uint64_t one = 1;
+
+	if (write(d->q[VRING_TX].kick, &one, sizeof(one)) < 0)
+		err(1, "kick");
+}
 
 /* --- every feature of the rings, in each mode --- */
 
@@ -632,43 +643,84 @@ TEST_F_TIMEOUT(bad_address, same_errors, PATIENCE)
 	munmap(hole, 65536);
 }
 
+/* Whoever looks at these pages waits until each is given. */
+static int await(struct __test_metadata *_metadata, char *pages, size_t len)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		{ (uintptr_t)pages, len }, UFFDIO_REGISTER_MODE_MISSING, 0,
+	};
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	EXPECT_GE(uffd, 0);
+	EXPECT_EQ(0, ioctl(uffd, UFFDIO_API, &api));
+	EXPECT_EQ(0, ioctl(uffd, UFFDIO_REGISTER, &reg));
+	return uffd;
+}
+
 /*
- * A driver that makes descriptors available faster than it may: vhost then uses
- * more of them at once than the ring has entries. That harms the driver alone.
+ * A driver that makes descriptors available faster than it may: whenever vhost stands
+ * at the last one, as many again. vhost then uses more of them at once than the ring
+ * has entries, and writes beyond it. That harms the driver alone, and each accessor
+ * writes to the same place.
  */
 TEST_F_TIMEOUT(bad_address, more_than_the_ring, PATIENCE)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
-	struct vhost_vring_state base = { .index = VRING_TX };
+	struct vring_used_elem *beyond;
+	char *pages, *packet;
 	struct vring *v;
 	struct vring_dev d;
-	uint64_t one = 1;
+	size_t len;
+	int uffd;
 
 	cfg.num[VRING_TX] = 16;
 	/* The used ring of 16 ends where its page does. */
 	cfg.offset[VRING_USED] = 4096 - 136;
+	len = vring_ring_bytes(&cfg);
+	cfg.memory = vring_map(VRING_ANON, len + 4096);
+	ASSERT_NE(MAP_FAILED, cfg.memory);
 	open_and_start(_metadata, &d, &cfg, variant->accessor);
-	ASSERT_OK(&d, vring_run(&d, 100, NULL));
+	memset((char *)cfg.memory + len, 0xff, 4096);
+	pages = d.buf + cfg.num[VRING_RX] * VRING_BUF_SIZE;
+	packet = pages + 4 * 4096;
+	memset(packet + d.hdr_len, 0xff, 64);
+	uffd = await(_metadata, pages, 4 * 4096);
 	v = &d.q[VRING_TX].vring;
-	/*
-	 * Each step must come after vhost looked and before it looks again, so
-	 * try many paces, and go back to where vhost is in between.
-	 */
-	for (int trial = 0; trial < 600; trial++) {
-		for (int step = 0; step < 8; step++) {
-			__atomic_add_fetch(&v->avail->idx, v->num,
-					   __ATOMIC_SEQ_CST);
-			if (!step)
-				ASSERT_EQ(8, write(d.q[VRING_TX].kick, &one, 8));
-			for (int i = 0; i < trial % 200 * 400; i++)
-				__asm__ volatile("" ::: "memory");
+	v->desc[0] = (struct vring_desc){ (uintptr_t)packet, d.hdr_len + 64, 0, 0 };
+	for (int i = 0; i < 4; i++)
+		v->desc[12 + i] = (struct vring_desc){
+			(uintptr_t)pages + 4096 * i, d.hdr_len + 64, 0, 0
+		};
+	v->avail->ring[15] = 12;
+	store(&v->avail->idx, 16);
+	kick_tx(&d);
+	for (int i = 0; i < 4; i++) {
+		struct uffdio_copy copy = {
+			(uintptr_t)pages + 4096 * i, (uintptr_t)packet, 4096, 0, 0
+		};
+		struct pollfd p = { uffd, POLLIN, 0 };
+		struct uffd_msg msg;
+
+		ASSERT_EQ(1, poll(&p, 1, 10000));
+		ASSERT_EQ((ssize_t)sizeof(msg), read(uffd, &msg, sizeof(msg)));
+		ASSERT_EQ(copy.dst, msg.arg.pagefault.address & -4096UL);
+		if (i < 3) {
+			v->avail->ring[15] = 12 + i + 1;
+			store(&v->avail->idx, 16 * (i + 2));
 		}
-		ASSERT_EQ(0, ioctl(d.vdev.fd, VHOST_GET_VRING_BASE, &base));
-		__atomic_store_n(&v->avail->idx, base.num, __ATOMIC_SEQ_CST);
+		ASSERT_EQ(0, ioctl(uffd, UFFDIO_COPY, &copy));
 	}
+	ASSERT_TRUE(wait_used(&d, 64));
+	/* 16 of the 64 went up to the ring's end, and 48 from its start on. */
+	beyond = v->used->ring;
+	for (unsigned int i = 0; i < 48; i++)
+		EXPECT_EQ(i % 16 == 15 ? 13 + i / 16 : 0, beyond[i].id);
+	EXPECT_EQ(~0U, beyond[48].id);
 	/* It still answers, and another device works. */
 	ASSERT_OK(&d, vring_set_accessor(&d, "uaccess"));
 	vring_close(&d);
+	close(uffd);
 	ASSERT_OK(&self->d, vring_start(&self->d));
 	ASSERT_OK(&self->d, vring_run(&self->d, 500, NULL));
 }
@@ -739,14 +791,6 @@ static struct vring_desc *tx_desc(struct vring_dev *d, uint16_t avail)
 	struct vring *v = &d->q[VRING_TX].vring;
 
 	return &v->desc[v->avail->ring[avail & (v->num - 1)]];
-}
-
-static void kick_tx(struct vring_dev *d)
-{
-	uint64_t one = 1;
-
-	if (write(d->q[VRING_TX].kick, &one, sizeof(one)) < 0)
-		err(1, "kick");
 }
 
 /*
