@@ -62,6 +62,8 @@ static const struct test {
 	  { USED(2, 1), INDEX(0, 3) } },
 	{ "a gap hides elements", RULE_ELEMENTS, 0, 1,
 	  { USED(0, 1), INDEX(0, 1), GAP, INDEX(1, 2) } },
+	{ "in a gap", RULE_ELEMENTS, 0, 1,
+	  { USED(0, 1), INDEX(0, 1), EV(GAP_BEGIN), INDEX(1, 2), EV(GAP_END) } },
 	{ "queues are apart", RULE_ELEMENTS, 0, 2,
 	  { USED(0, 1), EV(USED, [F_VQ] = 1, [F_FROM] = 9, [F_COUNT] = 1), INDEX(0, 1),
 	    EV(USED_IDX, [F_VQ] = 1, [F_FROM] = 9, [F_TO] = 10) } },
@@ -84,6 +86,7 @@ static const struct test {
 	  { LOGGED(0, 2), LOG(FLAGS, 9), LOG(EVENT, 9), LOG(DATA, 9) } },
 	{ "a gap hides the index", RULE_INDEX_LOG, 0, 3,
 	  { LOGGED(0, 2), USED(2, 1), LOG(ELEMENTS, 3), GAP, LOG(INDEX, 3) } },
+	{ "elements written before the trace", RULE_INDEX_LOG, 0, 0, { LOG(ELEMENTS, 3) } },
 
 	/* no log missing */
 	{ "all is logged", RULE_LOG_MISSING, 0, 2,
@@ -97,6 +100,8 @@ static const struct test {
 	{ "logged after the mutex was let go", RULE_LOG_MISSING, 1, 2,
 	  { LOGGED(0, 2), USED(2, 1), LOG(ELEMENTS, 3), INDEX(2, 3), MUTEX(RELEASED, 0),
 	    LOG(INDEX, 3) } },
+	{ "the trace begins between elements and index", RULE_LOG_MISSING, 0, 0,
+	  { USED(2, 1), INDEX(0, 3), LOG(INDEX, 3), MUTEX(RELEASED, 0) } },
 	{ "a queue that does not log", RULE_LOG_MISSING, 0, 0,
 	  { USED(0, 2), INDEX(0, 2), USED(2, 1), INDEX(2, 3), MUTEX(RELEASED, 0) } },
 	{ "logging was turned off", RULE_LOG_MISSING, 0, 1,
@@ -121,6 +126,9 @@ static const struct test {
 	  { POLL(BEGIN), MUTEX(RELEASED, 0), MUTEX(TAKEN, 0), POLL(END) } },
 	{ "another device's mutex", RULE_TRIES, 0, 1,
 	  { POLL(BEGIN), EV(MUTEX, [F_DEV] = 2, [F_OP] = OP_TAKEN, [F_VQ] = 1), POLL(END) } },
+	{ "nobody knows whether it ended first", RULE_TRIES, 0, 0,
+	  { POLL(BEGIN), MUTEX(TRY_BUSY, 1), TIE(BUSY_POLL_END, [F_OTHER] = 1),
+	    MUTEX(TAKEN, 1) } },
 	{ "a gap hides the end", RULE_TRIES, 0, 0, { POLL(BEGIN), GAP, MUTEX(TAKEN, 1) } },
 
 	/* all queues held */
