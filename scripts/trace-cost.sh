@@ -32,10 +32,10 @@ awk '
 		next
 	}
 	{
-		f = substr(FILENAME, 1, length(FILENAME) - 6)
-		name = f; sub(/.*-/, "", name)
-		insn[key[f, $1], name] += $3 / packets[f, $1]
-		if (!(key[f, $1] in seen)) { seen[key[f, $1]]; order[++n] = key[f, $1] }
+		file = substr(FILENAME, 1, length(FILENAME) - 6)
+		k = key[file, $1]; name = file; sub(/.*-/, "", name)
+		insn[k, name] += $3 / packets[file, $1]
+		if (!(k in seen)) { seen[k]; order[++n] = k }
 	}
 	END {
 		print "instructions of a packet, with the tracepoints of vhost"
