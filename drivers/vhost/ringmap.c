@@ -715,18 +715,6 @@ static void *flat_address(const struct vhost_ringmap_region *r)
 }
 
 /*
- * Kernel address of descriptor @i of @num, or NULL. Caller holds the map lock. Leaving
- * user access also leaves its speculation barrier.
- */
-static __always_inline const void *
-desc_at(const struct vhost_ringmap_region *desc, unsigned int num, unsigned int i)
-{
-	i = array_index_nospec(i, num);
-	return region_at(desc, i * sizeof(struct vring_desc),
-			 sizeof(struct vring_desc));
-}
-
-/*
  * What follows from the mapped pages. Caller holds the map lock, which is let go of in
  * between: as all pages are looked at, this is a section of its own.
  */
@@ -785,6 +773,8 @@ static void read_ahead(struct vhost_virtqueue *vq, u16 idx, unsigned int n)
 	struct vhost_ringmap_ahead *a = &rm->ahead;
 	const struct vhost_ringmap_region *avail = &rm->region[VHOST_ADDR_AVAIL];
 	const struct vhost_ringmap_region *desc = &rm->region[VHOST_ADDR_DESC];
+	const __virtio16 chained = cpu_to_vhost16(vq, VRING_DESC_F_NEXT);
+	const struct vring_desc *from, *table = desc->flat;
 	struct vring_desc *to = a->desc, *chain = to;
 	const __virtio16 *entry = NULL, *end = NULL;
 	unsigned int num = vq->num, i;
@@ -806,13 +796,17 @@ static void read_ahead(struct vhost_virtqueue *vq, u16 idx, unsigned int n)
 		/* If one is out of range, the caller says so. */
 		next = vhost16_to_cpu(vq, a->head[i]);
 		while (next < num) {
-			const void *p = desc_at(desc, num, next);
-
-			if (unlikely(!p || to == a->desc + VHOST_RINGMAP_BATCH))
+			if (unlikely(to == a->desc + VHOST_RINGMAP_BATCH))
 				goto cut;
-			memcpy(to, p, sizeof(*to));
+			/* Leaving user access also leaves its speculation barrier. */
+			next = array_index_nospec(next, num);
+			from = likely(table) ? table + next :
+			       region_at(desc, next * sizeof(*from), sizeof(*from));
+			if (unlikely(!table && !from))
+				goto cut;
+			memcpy(to, from, sizeof(*to));
 			to++;
-			if (!(to[-1].flags & cpu_to_vhost16(vq, VRING_DESC_F_NEXT)))
+			if (!(to[-1].flags & chained))
 				break;
 			next = vhost16_to_cpu(vq, to[-1].next);
 		}
