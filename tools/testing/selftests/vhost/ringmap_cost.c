@@ -120,7 +120,7 @@ static void run_bad(const char *name, enum vring_memory kind, bool indirect)
 	/* Every other page first, so that they are not in a row. */
 	for (int odd = 1; odd >= 0; odd--)
 		for (size_t at = odd * PAGE; at < vring_ring_bytes(&cfg); at += 2 * PAGE)
-			((volatile char *)cfg.memory)[at] = 0;
+			store((char *)cfg.memory + at, 0);
 	begin_count();
 	/* Each entry of RX is used, so that each of its pages is mapped. */
 	if (vring_open(&d, &cfg) || vring_set_accessor(&d, "ringmap") || vring_start(&d) ||
