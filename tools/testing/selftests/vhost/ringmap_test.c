@@ -714,8 +714,11 @@ TEST_F_TIMEOUT(bad_address, more_than_the_ring, PATIENCE)
 	ASSERT_TRUE(wait_used(&d, 64));
 	/* 16 of the 64 went up to the ring's end, and 48 from its start on. */
 	beyond = v->used->ring;
-	for (unsigned int i = 0; i < 48; i++)
-		EXPECT_EQ(i % 16 == 15 ? 13 + i / 16 : 0, beyond[i].id);
+	for (unsigned int i = 0; i < 48; i++) {
+		/* Where avail_event is, vhost asks for a kick after that. */
+		if (i != 16)
+			EXPECT_EQ(i % 16 == 15 ? 13 + i / 16 : 0, beyond[i].id);
+	}
 	EXPECT_EQ(~0U, beyond[48].id);
 	/* It still answers, and another device works. */
 	ASSERT_OK(&d, vring_set_accessor(&d, "uaccess"));
