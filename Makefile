@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests tools lint clean distclean
+.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests guest tools lint clean distclean
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -42,6 +42,7 @@ help:
 #|   make trace-cost    instructions that tracepoints cost a packet, off and on
 #|   make hmm-tests     upstream's tests of another subscriber, here and on the base
 #|   make doc-check     the commands of our pages, and what they print
+#|   make guest         a guest in the VM, its net and vsock by each accessor: upstream's vsock_test
 #|   make lint          checkpatch, sparse, W=1, shellcheck
 #|   make off-proof     options off: the same machine code as the base
 #|   make bisect-check  the touched directories build at each commit
@@ -103,7 +104,7 @@ series:
 	@scripts/compose.sh >/dev/null
 	@scripts/series.sh
 
-bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests lint:
+bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests guest lint:
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
 	@scripts/$@.sh

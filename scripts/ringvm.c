@@ -46,7 +46,7 @@ struct chan {
 static struct config {
 	const char *kernel, *root, *accel, *append, *log, *out, *skips, *plugin;
 	const char *state;
-	char *cmd;
+	char *cmd, *qemu;
 	int timeout, cpus, docs;
 	const char *mem;
 	bool interactive, quiet, icount;
@@ -240,6 +240,12 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 		ARG("-fsdev");
 		ARG("local,id=root,path=/,security_model=none,readonly=on,multidevs=remap");
 		ARG("-device"); ARG("virtio-9p-pci,fsdev=root,mount_tag=hostroot");
+	}
+	for (char *arg = cfg.qemu && !probing ? strtok(cfg.qemu, " ") : NULL; arg;
+	     arg = strtok(NULL, " ")) {
+		if (n > 78)
+			fatal("--qemu has too many arguments");
+		ARG(arg);
 	}
 	argv[n] = NULL;
 #undef ARG
@@ -522,6 +528,7 @@ static const struct argp_option options[] = {
 	{ "tap", 'T', "N", 0, "stdout is TAP of N test programs: check it", 0 },
 	{ "skips", 'S', "FILE", 0, "names of tests that may skip", 0 },
 	{ "plugin", 'p', "FILE[,ARGS]", 0, "load a TCG plugin", 0 },
+	{ "qemu", 'Q', "ARGS", 0, "more arguments of QEMU's, split at blanks", 0 },
 	{ "interactive", 'i', NULL, 0, "a shell on this terminal", 0 },
 	{ "quiet", 'q', NULL, 0, "no verdict when all is well", 0 },
 	{ 0 }
@@ -566,6 +573,7 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	case 'T': cfg.docs = number(arg, "--tap", st); break;
 	case 'S': cfg.skips = arg; break;
 	case 'p': cfg.plugin = arg; break;
+	case 'Q': cfg.qemu = arg; break;
 	case 'i': cfg.interactive = true; break;
 	case 'q': cfg.quiet = true; break;
 	case ARGP_KEY_ARG:
