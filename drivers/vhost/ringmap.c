@@ -218,8 +218,11 @@ static inline void window_handler(void) {}
 static inline void windows_init(void) {}
 #endif /* CONFIG_VHOST_RINGMAP_WINDOWS */
 
-/* While somebody wants to know how long the map lock is held and waited for. */
+/* While somebody counts for how long the map lock is held, or traces it. */
 static DEFINE_STATIC_KEY_FALSE(map_lock_watched);
+
+/* The former, who also turns the key. */
+static bool lock_times_on;
 
 static __maybe_unused struct vhost_virtqueue *ringmap_vq(struct vhost_ringmap *rm)
 {
@@ -240,14 +243,17 @@ static noinline void map_lock_watch(struct vhost_ringmap *rm, const char *site)
 		vhost_trace(map_lock, ringmap_vq(rm), VHOST_LOCK_WAIT, site);
 		spin_lock(&rm->lock);
 	}
-	rm->times.taken = local_clock();
-	rm->times.wait[time_slot(rm->times.taken - start)]++;
+	rm->times.taken = 0;
+	if (READ_ONCE(lock_times_on)) {
+		rm->times.taken = local_clock();
+		rm->times.wait[time_slot(rm->times.taken - start)]++;
+	}
 	vhost_trace(map_lock, ringmap_vq(rm), VHOST_LOCK_TAKEN, site);
 }
 
 static noinline void map_unlock_watch(struct vhost_ringmap *rm, const char *site)
 {
-	/* It may have been taken before anybody wanted to know. */
+	/* It may have been taken before anybody counted. */
 	if (rm->times.taken)
 		rm->times.hold[time_slot(local_clock() - rm->times.taken)]++;
 	rm->times.taken = 0;
@@ -1509,8 +1515,22 @@ static int lock_times_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(lock_times);
 
-/* Whether times are counted, apart from a trace that wants them, too. */
-static bool lock_times_on;
+/* Forget since when locks are held: they may have been released uncounted. */
+static void lock_times_forget(void)
+{
+	struct vhost_dev *dev;
+	int i;
+
+	list_for_each_entry(dev, &devices, ringmap_node) {
+		for (i = 0; i < dev->nvqs; i++) {
+			struct vhost_ringmap *rm = &dev->vqs[i]->ringmap;
+
+			spin_lock(&rm->lock);
+			rm->times.taken = 0;
+			spin_unlock(&rm->lock);
+		}
+	}
+}
 
 static int lock_times_get(void *data, u64 *val)
 {
@@ -1526,11 +1546,13 @@ static int lock_times_set(void *data, u64 val)
 	if (val > 1) {
 		ret = -EINVAL;
 	} else if (val != lock_times_on) {
-		WRITE_ONCE(lock_times_on, val);
-		if (val)
+		if (val) {
+			lock_times_forget();
 			static_branch_inc(&map_lock_watched);
-		else
+		} else {
 			static_branch_dec(&map_lock_watched);
+		}
+		WRITE_ONCE(lock_times_on, val);
 	}
 	mutex_unlock(&devices_lock);
 	return ret;
