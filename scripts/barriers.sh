@@ -33,6 +33,8 @@ expect() {
 		$2 == f { on = 1; next }
 		/^$/ { on = 0 }
 		on { i = $2; if (i == "dmb") i = i $3
+		     # The mask of a clamp has 64 bits; the byte order of a ring has fewer.
+		     if (i == "sbb" && $3 !~ /^%r([a-z]+|[0-9]+),/) next
 		     if (i ~ /^(dmb|strh|ldrh|sbb)/) printf "%s;", i }')
 	if [[ $row =~ $4 ]]; then
 		echo "ok    $3: $5"

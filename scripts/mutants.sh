@@ -29,7 +29,7 @@ run() {
 watch() {
 	ringvm --kernel "$kernel" --accel single --timeout 60 --memory 2G --quiet \
 		--log "$logs/mutant-trace.console" --out "$logs/mutant.trace" -- \
-		"$vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_traffic --seconds 6 $1" \
+		"$vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_traffic --seconds 6 $1 2>&1" \
 		2>> "$logs/mutant.tap" || true
 	awk '$NF == "broken" { print $1 }' "$logs/mutant.trace"
 }
