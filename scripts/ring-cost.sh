@@ -97,8 +97,8 @@ awk '
 		print ""
 		printf "%-28s %10s %15s %15s\n", "map lock held, instructions", "times", "longest, steady", "longest, worst"
 		fflush()
-		for (f in held)
-			printf "%-28s %10d %15d %15d\n", f, held[f], steady[f], worst[f] | "sort"
+		for (who in held)
+			printf "%-28s %10d %15d %15d\n", who, held[who], steady[who], worst[who] | "sort"
 		close("sort")
 		print ""
 		split("__vhost_ringmap_avail_idx __vhost_ringmap_read_ahead __vhost_ringmap_add_used " \
@@ -108,8 +108,8 @@ awk '
 				print must[i] " was never seen to hold the map lock: NOT COUNTED"
 				bad++
 			}
-		for (f in held)
-			limit("longest hold of the map lock, " f, worst[f] > steady[f] ? worst[f] : steady[f], 3000)
+		for (who in held)
+			limit("longest hold of the map lock, " who, worst[who] > steady[who] ? worst[who] : steady[who], 3000)
 		exit bad > 0
 	}' "$metadata" "$logs/ring-cost-off" "$logs/ring-cost-ours" \
 		"$logs/ring-cost-off.count" "$logs/ring-cost-ours.count" "$holds"
