@@ -71,7 +71,7 @@ for m in tests/mutants/*.sed; do
 		how=$("scripts/$check" 2>> "$logs/mutant.tap" | grep '^WRONG' | cut -d: -f1-2 || true)
 		verdict "$name" "$check" "$how"
 	else
-		tests[$test]=1
+		[ -z "$test" ] || tests[$test]=1
 		build_mutant "$name"
 	fi
 	if [ -n "$test" ]; then
