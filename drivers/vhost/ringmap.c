@@ -24,9 +24,10 @@
  * A section is entered per batch, not per access: one reads the avail index with
  * the buffers that it makes available, one writes used elements and the used
  * index, one asks the driver to kick and looks again. None moves more than
- * VHOST_RINGMAP_BATCH buffers. What was read ahead are copies, which no
- * invalidation touches, for the holder of the queue's mutex; whatever lets the
- * driver start anew forgets them under that mutex.
+ * VHOST_RINGMAP_AHEAD buffers or descriptors, or VHOST_RINGMAP_USED used elements.
+ * What was read ahead are copies, which no invalidation touches, for the holder of
+ * the queue's mutex; whatever lets the driver start anew forgets them under that
+ * mutex.
  *
  * Entries are addresses in the linear map: they need no vmap(), whatever the
  * pages' physical order, they are dropped one by one, and dropping needs no TLB
@@ -333,7 +334,8 @@ static void trace_read_ahead(struct vhost_virtqueue *vq)
 	const struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
 	unsigned int slot = a->first & (vq->num - 1);
 	unsigned int run = min(a->count, vq->num - slot);
-	unsigned int i, at, next;
+	const struct vring_desc *desc = a->desc;
+	unsigned int i, next;
 
 	if (!a->count)
 		return;
@@ -346,10 +348,13 @@ static void trace_read_ahead(struct vhost_virtqueue *vq)
 		trace_use_entries(vq, 0, a->count - run);
 	for (i = 0; i < a->count; i++) {
 		next = vhost16_to_cpu(vq, a->head[i]);
-		for (at = a->bound[i]; at < a->bound[i + 1]; at++) {
-			trace_use(vq, VHOST_ADDR_DESC, next * sizeof(a->desc[at]),
-				  sizeof(a->desc[at]));
-			next = vhost16_to_cpu(vq, a->desc[at].next);
+		while (next < vq->num && desc < a->end) {
+			trace_use(vq, VHOST_ADDR_DESC, next * sizeof(*desc),
+				  sizeof(*desc));
+			next = vhost16_to_cpu(vq, desc->next);
+			if (!(desc++->flags &
+			      cpu_to_vhost16(vq, VRING_DESC_F_NEXT)))
+				break;
 		}
 	}
 }
@@ -769,6 +774,69 @@ static const __virtio16 *avail_run(const struct vhost_ringmap_region *avail,
 }
 
 /*
+ * Body of read_ahead(). If @plain, the descriptor table is flat and the ring's byte
+ * order is the processor's.
+ */
+static __always_inline void __read_ahead(struct vhost_virtqueue *vq, u16 idx,
+					 unsigned int n, bool plain)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	struct vhost_ringmap_ahead *a = &rm->ahead;
+	const struct vhost_ringmap_region *avail = &rm->region[VHOST_ADDR_AVAIL];
+	const struct vhost_ringmap_region *desc = &rm->region[VHOST_ADDR_DESC];
+	const bool le = plain ? virtio_legacy_is_little_endian() :
+				vhost_is_little_endian(vq);
+	const __virtio16 chained = __cpu_to_virtio16(le, VRING_DESC_F_NEXT);
+	const struct vring_desc *from, *table = desc->flat;
+	struct vring_desc *to = a->desc, *chain;
+	const __virtio16 *entry = NULL, *end = NULL;
+	unsigned int num = vq->num, next, room, i;
+
+	n = min(n, VHOST_RINGMAP_AHEAD);
+	/* Each buffer has one descriptor; here is room for those that follow. */
+	room = VHOST_RINGMAP_AHEAD - n;
+	for (i = 0; i < n; i++, entry++) {
+		chain = to;
+		if (unlikely(entry == end)) {
+			entry = avail_run(avail, num, idx + i, &end);
+			if (!entry)
+				break;
+		}
+		a->head[i] = READ_ONCE(*entry);
+		/* If one is out of range, the caller says so. */
+		next = __virtio16_to_cpu(le, a->head[i]);
+		while (likely(next < num)) {
+			/* Leaving user access also leaves its speculation barrier. */
+			next = array_index_nospec(next, num);
+			from = plain ? table + next :
+			       region_at(desc, next * sizeof(*from), sizeof(*from));
+			if (!plain && unlikely(!from))
+				goto cut;
+			memcpy(to, from, sizeof(*to));
+			to++;
+			if (!(to[-1].flags & chained))
+				break;
+			if (likely(room))
+				room--;
+			else if (--n == i)
+				goto cut;
+			next = __virtio16_to_cpu(le, to[-1].next);
+		}
+	}
+	goto out;
+cut:
+	/* What is left of a chain is for the next time, or for the caller. */
+	if (i)
+		to = chain;
+	else if (to != chain)
+		i = 1;
+out:
+	a->count = i;
+	a->end = to;
+	rm->stats.mapped += i + (to - a->desc);
+}
+
+/*
  * Read @n available buffers from @idx on, as far as they are mapped. Caller holds
  * the map lock and the queue's mutex. The entries were published before the
  * index, and a barrier of the caller stands between.
@@ -777,57 +845,20 @@ static void read_ahead(struct vhost_virtqueue *vq, u16 idx, unsigned int n)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
 	struct vhost_ringmap_ahead *a = &rm->ahead;
-	const struct vhost_ringmap_region *avail = &rm->region[VHOST_ADDR_AVAIL];
 	const struct vhost_ringmap_region *desc = &rm->region[VHOST_ADDR_DESC];
-	const __virtio16 chained = cpu_to_vhost16(vq, VRING_DESC_F_NEXT);
-	const struct vring_desc *from, *table = desc->flat;
-	struct vring_desc *to = a->desc, *chain = to;
-	const __virtio16 *entry = NULL, *end = NULL;
-	unsigned int num = vq->num, i;
 
 	a->first = idx;
 	a->count = 0;
-	if (unlikely(!avail->len || !desc->len))
+	a->taken = 0;
+	a->at = a->desc;
+	a->end = a->desc;
+	if (unlikely(!rm->region[VHOST_ADDR_AVAIL].len || !desc->len))
 		return;
-	n = min(n, VHOST_RINGMAP_BATCH);
-	for (i = 0; i < n; i++, entry++, chain = to) {
-		unsigned int next;
-
-		if (unlikely(entry == end)) {
-			entry = avail_run(avail, num, idx + i, &end);
-			if (!entry)
-				break;
-		}
-		a->head[i] = READ_ONCE(*entry);
-		/* If one is out of range, the caller says so. */
-		next = vhost16_to_cpu(vq, a->head[i]);
-		while (next < num) {
-			if (unlikely(to == a->desc + VHOST_RINGMAP_BATCH))
-				goto cut;
-			/* Leaving user access also leaves its speculation barrier. */
-			next = array_index_nospec(next, num);
-			from = likely(table) ? table + next :
-			       region_at(desc, next * sizeof(*from), sizeof(*from));
-			if (unlikely(!table && !from))
-				goto cut;
-			memcpy(to, from, sizeof(*to));
-			to++;
-			if (!(to[-1].flags & chained))
-				break;
-			next = vhost16_to_cpu(vq, to[-1].next);
-		}
-		a->bound[i + 1] = to - a->desc;
-	}
-	goto out;
-cut:
-	/* What is left of a chain is for the next time, or for the caller. */
-	if (i)
-		to = chain;
-	else if (to != chain)
-		a->bound[++i] = to - chain;
-out:
-	a->count = i;
-	rm->stats.mapped += i + (to - a->desc);
+	if (likely(desc->flat && vhost_is_little_endian(vq) ==
+				 virtio_legacy_is_little_endian()))
+		__read_ahead(vq, idx, n, true);
+	else
+		__read_ahead(vq, idx, n, false);
 	if (vhost_trace_enabled(map_use) || vhost_trace_enabled(fetch))
 		trace_read_ahead(vq);
 }
@@ -977,7 +1008,6 @@ static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
 	for (; n; n -= run, slot = (slot + run) & (vq->num - 1)) {
 		unsigned long off = sizeof(struct vring_used) +
 				    slot * sizeof(*heads);
-		const struct vring_used_elem *end;
 		struct vring_used_elem *to;
 
 		run = min(n, vq->num - slot);
@@ -1006,8 +1036,8 @@ static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
 		if (vhost_trace_enabled(map_use))
 			trace_use_elements(vq, slot, run);
 		window_use();
-		for (end = heads + run; heads < end; heads++, to++)
-			memcpy(to, heads, sizeof(*heads));
+		memcpy(to, heads, run * sizeof(*heads));
+		heads += run;
 	}
 	return true;
 }
@@ -1026,12 +1056,12 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 		return false;
 	window_handler();
 	map_lock(rm);
-	while (unlikely(count > VHOST_RINGMAP_BATCH)) {
-		if (!write_elements(vq, idx, heads, VHOST_RINGMAP_BATCH))
+	while (unlikely(count > VHOST_RINGMAP_USED)) {
+		if (!write_elements(vq, idx, heads, VHOST_RINGMAP_USED))
 			goto fail;
-		heads += VHOST_RINGMAP_BATCH;
-		idx += VHOST_RINGMAP_BATCH;
-		count -= VHOST_RINGMAP_BATCH;
+		heads += VHOST_RINGMAP_USED;
+		idx += VHOST_RINGMAP_USED;
+		count -= VHOST_RINGMAP_USED;
 		rm->stats.sections++;
 		/* Let an invalidation in. */
 		map_unlock(rm);
@@ -1250,7 +1280,7 @@ void __vhost_ringmap_reset(struct vhost_ringmap *rm)
 	rm->generation++;
 	forget_derived(rm);
 	rm->ahead.count = 0;
-	rm->ahead.left.end = 0;
+	rm->ahead.end = rm->ahead.at;
 	rm->ahead.have_idx = false;
 	rm->ahead.ask = VHOST_RINGMAP_ASK_NOT;
 	rm->stats.resets++;

@@ -239,25 +239,25 @@ static __always_inline bool
 vhost_ringmap_head(struct vhost_virtqueue *vq, __virtio16 *head, u16 idx)
 {
 	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
+	int mode = vhost_ringmap_mode(vq);
 	u16 i;
 
-	if (likely(!vhost_ringmap_mode(vq))) {
-		a->left.end = 0;
+	a->by = mode;
+	if (likely(!mode))
 		return false;
-	}
-	if (unlikely(!vhost_ringmap_active(vq))) {
-		a->left.end = 0;
+	if (unlikely(mode != VHOST_ACCESSOR_RINGMAP)) {
+		a->end = a->at;
 		return false;
 	}
 	i = idx - a->first;
-	if (unlikely(i >= a->count)) {
-		a->left.end = 0;
+	/* One after the other: the descriptors are in no other order. */
+	if (unlikely(i != a->taken || i >= a->count)) {
 		if (!__vhost_ringmap_read_ahead(vq, idx))
 			return false;
 		i = 0;
 	}
 	*head = a->head[i];
-	memcpy(&a->left, a->bound + i, sizeof(a->left));
+	a->taken = i + 1;
 	return true;
 }
 
@@ -278,10 +278,12 @@ vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc,
 	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
 
 	/* Whatever the mode is now: a chain goes on by what it began with. */
-	if (a->left.at >= a->left.end)
+	if (!a->by)
+		return false;
+	if (a->at >= a->end)
 		return vhost_ringmap_read(vq, VHOST_ADDR_DESC, desc, src,
 					  sizeof(*desc));
-	*desc = a->desc[a->left.at++];
+	*desc = *a->at++;
 	return true;
 }
 

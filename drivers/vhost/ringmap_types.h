@@ -133,19 +133,11 @@ struct vhost_ringmap_region {
 
 /*
  * Buffers or descriptors that are read ahead, and used elements that are written,
- * in one section. This bounds how long the map lock is held.
+ * in one section. This bounds how long the map lock is held. vhost-net publishes
+ * up to 64 elements at once.
  */
-#define VHOST_RINGMAP_BATCH	48
-
-/**
- * struct vhost_ringmap_span - descriptors of one buffer, in @desc of the below
- * @at: the first, or the next to be taken
- * @end: after the last
- */
-struct vhost_ringmap_span {
-	u8 at;
-	u8 end;
-};
+#define VHOST_RINGMAP_AHEAD	48
+#define VHOST_RINGMAP_USED	64
 
 /**
  * enum vhost_ringmap_ask - asking the driver for a kick together with a look at the
@@ -165,11 +157,13 @@ enum vhost_ringmap_ask {
  * @first: avail index of the first one
  * @idx: avail index
  * @count: how many buffers there are
+ * @taken: how many of them were taken
  * @have_idx: whether @idx was read and not asked for yet
  * @ask: enum vhost_ringmap_ask
- * @left: what is left of the descriptors of the buffer that is being taken
+ * @by: enum vhost_accessor by which the last buffer was taken
+ * @at: the next descriptor to be taken
+ * @end: after the last one; @at and @end are in @desc
  * @head: entries of the avail ring
- * @bound: buffer i has the descriptors from @bound[i] up to @bound[i + 1]
  * @desc: descriptors, chain after chain
  *
  * The driver made these available and must not change them until they are used.
@@ -180,12 +174,14 @@ struct vhost_ringmap_ahead {
 	u16 first;
 	__virtio16 idx;
 	u16 count;
+	u16 taken;
 	bool have_idx;
 	u8 ask;
-	struct vhost_ringmap_span left;
-	__virtio16 head[VHOST_RINGMAP_BATCH];
-	u8 bound[VHOST_RINGMAP_BATCH + 1];
-	struct vring_desc desc[VHOST_RINGMAP_BATCH];
+	u8 by;
+	const struct vring_desc *at;
+	const struct vring_desc *end;
+	__virtio16 head[VHOST_RINGMAP_AHEAD];
+	struct vring_desc desc[VHOST_RINGMAP_AHEAD];
 };
 
 #define VHOST_RINGMAP_TIMES	32
