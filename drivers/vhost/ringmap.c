@@ -1280,7 +1280,6 @@ void __vhost_ringmap_reset(struct vhost_ringmap *rm)
 	rm->generation++;
 	forget_derived(rm);
 	rm->ahead.count = 0;
-	rm->ahead.end = rm->ahead.at;
 	rm->ahead.have_idx = false;
 	rm->ahead.ask = VHOST_RINGMAP_ASK_NOT;
 	rm->stats.resets++;
