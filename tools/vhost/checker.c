@@ -6,6 +6,7 @@
  * Where two CPUs stamp events with the same time, nobody can say which was first; then
  * what these are about is forgotten.
  */
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,11 +34,15 @@ enum page { PAGE_UNKNOWN, PAGE_MAPPED, PAGE_DROPPED };
  * struct ring - pages of a ring
  * @page: state of the first @n
  * @others: of those behind
+ * @filled: when a page was mapped last, or 0
+ * @dropped: when pages were dropped last, on @dropped_cpu
  */
 struct ring {
 	unsigned char *page;
 	unsigned int n;
 	enum page others;
+	uint64_t filled, dropped;
+	int dropped_cpu;
 };
 
 /**
@@ -141,7 +146,7 @@ __attribute__((format(printf, 5, 6)))
 static void judge(struct checker *c, enum rule which, const struct ev *ev, bool ok,
 		  const char *fmt, ...)
 {
-	char why[160];
+	char why[200];
 	va_list ap;
 
 	c->result[which].judged++;
@@ -169,7 +174,6 @@ static void forget_queue(struct checker *c, struct queue *q)
 	*q = (struct queue){ .epoch = c->epoch };
 	for (int r = 0; r < RINGS; r++) {
 		q->ring[r].page = ring[r].page;
-		q->ring[r].n = 0;
 		q->ring[r].others = PAGE_UNKNOWN;
 	}
 }
@@ -203,6 +207,12 @@ static void page_set(struct ring *r, uint64_t page, enum page state)
 	r->page[page] = state;
 }
 
+/* Seconds from @ts to an event. */
+static double ago(const struct ev *ev, uint64_t ts)
+{
+	return (double)(ev->ts - ts) / NSEC;
+}
+
 static void map_event(struct checker *c, struct queue *q, const struct ev *ev)
 {
 	struct ring *r = &q->ring[ev->f[F_RING] % RINGS];
@@ -211,9 +221,12 @@ static void map_event(struct checker *c, struct queue *q, const struct ev *ev)
 
 	switch (ev->type) {
 	case EV_MAP_FILL:
+		r->filled = ev->ts;
 		page_set(r, ev->f[F_PAGE], PAGE_MAPPED);
 		break;
 	case EV_MAP_DROP:
+		r->dropped = ev->ts;
+		r->dropped_cpu = ev->cpu;
 		for (uint64_t p = ev->f[F_FIRST]; p <= last; p++)
 			page_set(r, p, PAGE_DROPPED);
 		break;
@@ -221,6 +234,8 @@ static void map_event(struct checker *c, struct queue *q, const struct ev *ev)
 		for (r = q->ring; r < q->ring + RINGS; r++) {
 			r->n = 0;
 			r->others = PAGE_DROPPED;
+			r->dropped = ev->ts;
+			r->dropped_cpu = ev->cpu;
 		}
 		/* The addresses may be others, and whether writes are logged. */
 		q->logs = false;
@@ -230,8 +245,9 @@ static void map_event(struct checker *c, struct queue *q, const struct ev *ev)
 		state = page_get(r, ev->f[F_PAGE]);
 		if (state != PAGE_UNKNOWN)
 			judge(c, RULE_DROPPED, ev, state == PAGE_MAPPED,
-			      "page %u was dropped and not filled since",
-			      (unsigned int)ev->f[F_PAGE]);
+			      "page %u was dropped and not filled since; the last drop was %.9f s ago on CPU %d, the last fill of the ring %.9f s ago",
+			      (unsigned int)ev->f[F_PAGE], ago(ev, r->dropped),
+			      r->dropped_cpu, r->filled ? ago(ev, r->filled) : NAN);
 	}
 }
 
