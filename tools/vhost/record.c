@@ -112,13 +112,16 @@ static void put_text(struct record *r, const char *text)
 	put(r, text, strlen(text));
 }
 
+/* An empty file is none to libtracefs, and no error. */
 static char *tracefs_text(const char *name)
 {
-	char *text = tracefs_instance_file_read(NULL, name, NULL);
+	char *text;
 
-	if (!text)
+	errno = 0;
+	text = tracefs_instance_file_read(NULL, name, NULL);
+	if (!text && errno)
 		die(EXIT_BLIND, "tracefs: %s: %s", name, strerror(errno));
-	return text;
+	return text ? text : xcalloc(1, 1);
 }
 
 static void put_file(struct record *r, const char *name)
