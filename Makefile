@@ -15,6 +15,7 @@ export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
 .PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests guest tools lint clean distclean
+.PHONY: qemu qemu-refresh qemu-check qemu-bench qemu-demo
 
 help:
 	@sed -n 's/^#| \?//p' Makefile
@@ -50,6 +51,12 @@ help:
 #|   make mutants       with a guard removed, a test fails; T=name for one
 #|   make clean         remove out/
 #|   make distclean     and the cache
+#|
+#|   make qemu          QEMU 7.2 with our patches of migration; prints its path; PREFIX=dir installs
+#|   make qemu-demo     a migration beside a bandwidth limit by each policy, as a picture
+#|   make qemu-check    our patches by checkpatch, and QEMU's tests of migration; T=name for one
+#|   make qemu-bench    pages/s by each policy over limits, threads and ratios (an hour); QUICK=1
+#|   make qemu-refresh  write the commits made in the tree back to qemu/
 #|
 #| Variables: RINGMAP_CACHE (~/.cache/ringmap), JOBS (processors), BASE (tarball of
 #| the base, /usr/src/linux-source-6.12.tar.xz), FORCE=1 (drop edits in the tree)
@@ -107,6 +114,23 @@ series:
 bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests guest lint:
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
+	@scripts/$@.sh
+
+qemu:
+	@scripts/deps.sh check qemu
+	@scripts/qemu-source.sh >/dev/null
+	@scripts/qemu-build.sh
+
+qemu-demo:
+	@scripts/deps.sh install qemu
+	@scripts/qemu-bench.sh demo
+
+qemu-bench:
+	@scripts/deps.sh check qemu $(if $(QUICK),,build)
+	@scripts/qemu-bench.sh
+
+qemu-check qemu-refresh:
+	@scripts/deps.sh check qemu
 	@scripts/$@.sh
 
 clean:

@@ -37,7 +37,7 @@ logged() {
 		sleep 0.2
 		if ((SECONDS - start >= said + 10)); then
 			said=$((SECONDS - start))
-			say "$what: $(grep -cE '^  [A-Z]' "$log") steps, $said s"
+			say "$what: $(grep -cE '^(  [A-Z]|\[[0-9])' "$log") steps, $said s"
 		fi
 	done
 	wait "$pid" || rc=$?

@@ -14,10 +14,14 @@ for set in "$@"; do
 	tools) packages+=(pkg-config libtracecmd-dev libtracefs-dev libtraceevent-dev
 		libjson-c-dev gnuplot-nox fonts-dejavu-core trace-cmd bpftrace linux-perf
 		tmux mandoc bsdextrautils python3-jsonschema) ;;
+	qemu) packages+=(gcc libc6-dev git ccache pkg-config dpkg-dev meson ninja-build
+		libglib2.0-dev libpixman-1-dev libzstd-dev libfdt-dev zlib1g-dev
+		libjson-c-dev gnuplot-nox fonts-dejavu-core seabios qemu-system-data) ;;
 	*) echo "deps: no set '$set'" >&2; exit 1 ;;
 	esac
 done
-[ -f "${BASE:-}" ] || packages+=("linux-source-$series")
+# QEMU alone needs no kernel.
+[ -f "${BASE:-}" ] || [ "$*" = qemu ] || packages+=("linux-source-$series")
 case ${BASE:-} in
 /usr/src/linux-source-"$series".tar.xz) ;;
 *) [ -f "${BASE:-}" ] || { echo "deps: error: BASE=${BASE:-} is not a file" >&2; exit 1; } ;;

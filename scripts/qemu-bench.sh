@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# qemu-bench.sh [demo]: pages per second of a migration by each policy of compression, over
+# bandwidth limits, speeds of the link, threads and ratios, against the ideal; and by multifd.
+# All runs are in out/qemu-bench/runs.jsonl. QUICK=1 is a subset, demo one without multifd.
+. scripts/common.sh
+
+step() { say "[$SECONDS s] $*"; }
+live=yes
+what=(--limits '10,25,50,100,200,400,even' --links '25,100,even' --threads '1,2'
+	--ratios '0.1,0.25,0.5,0.9' --changes)
+multifd=(--multifd 'zlib,zstd' --limits even --links '50,even' --threads '1,2,4'
+	--ratios '0.25,0.5' --window 1.2)
+out=out/qemu-bench
+if [ "${1:-}" = demo ]; then
+	what=(--limits '10,25,50,100,200' --window 1)
+	out=out/qemu-demo live='' multifd=()
+elif [ -n "${QUICK:-}" ]; then
+	what=(--limits '25,even,200' --links even --threads '1,2' --ratios '0.25,0.9' --changes)
+	multifd=(--multifd 'zlib,zstd' --links '50,even' --threads 2 --turns 2 --window 1)
+	live=
+fi
+free=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+[ "$free" -ge 2048 ] || die "the bench needs 2 GiB of memory, and $free MiB are free"
+mkdir -p "$out" || die "cannot create $here/$out"
+
+step "the source of QEMU"
+scripts/qemu-source.sh > /dev/null
+step "building it (about 3 minutes the first time, on 2 processors)"
+qemu=$(scripts/qemu-build.sh | tail -1)
+logged migbench-build make -C qemu/bench OUTPUT="$cache/build/migbench" || exit 1
+migbench=$cache/build/migbench/migbench
+if [ -n "$live" ]; then
+	step "building the kernel of the guest that runs"
+	scripts/compose.sh > /dev/null
+	kernel=$(VARIANT=vm scripts/build.sh | tail -1)
+	what+=(--live '25,100' --dirty '5,20' --kernel "$kernel" --init "${migbench%/*}/workload")
+fi
+step "migrating"
+# Without this shell, it would go on for long.
+migrate() { setpriv --pdeathsig TERM "$migbench" --qemu "$qemu" "$@"; }
+migrate "${what[@]}" > "$out/runs.jsonl" || exit 1
+[ ${#multifd[@]} = 0 ] || migrate "${multifd[@]}" >> "$out/runs.jsonl" || exit 1
+rc=0
+"$migbench" --report "$out/runs.jsonl" --cells "$out/cells" | tee "$out/table" || rc=1
+logged qemu-plot gnuplot -e "cells='$out/cells'; out='$out/rates'" qemu/bench/plot.gp || exit 1
+[ ! -s "$out/cells-multifd" ] || logged qemu-plot-multifd \
+	gnuplot -e "cells='$out/cells-multifd'; out='$out/multifd'" qemu/bench/multifd.gp || exit 1
+step "done: $out/runs.jsonl, table, rates.svg${multifd[0]:+, multifd.svg}; as a picture:"
+echo "$here/$out/rates.png"
+exit "$rc"

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# qemu-build.sh [TARGET...]: build the QEMU of the cache's tree, and what else of it is
+# asked for; print the path of its qemu-system-x86_64. PREFIX=dir installs that.
+. scripts/common.sh
+
+src=$cache/qemu/src
+out=$cache/qemu/build
+flags=(--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-zstd
+	--with-git-submodules=ignore '--cc=ccache gcc'
+	# the distribution's source comes without firmware, which is in packages of its own
+	--firmwarepath=/usr/share/qemu:/usr/share/seabios)
+export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$cache/qemu
+
+configure() { (cd "$out" && "$src/configure" "${flags[@]}"); }
+if [ "$(cat "$out/flags" 2>/dev/null)" != "${flags[*]}" ]; then
+	rm -rf "$out"
+	mkdir -p "$out"
+	say "configuring QEMU"
+	logged qemu-configure configure || exit 1
+	# Where a QEMU that is not installed looks for it.
+	mkdir -p "$out/qemu-bundle/usr/share"
+	ln -s -t "$out/qemu-bundle/usr/share" /usr/share/qemu /usr/share/seabios
+	echo "${flags[*]}" > "$out/flags"
+fi
+say "building QEMU"
+logged qemu-build ninja -C "$out" -j"$jobs" qemu-system-x86_64 "$@" || exit 1
+if [ -n "${PREFIX:-}" ]; then
+	install -D -t "$PREFIX/bin" "$out/qemu-system-x86_64" || die "cannot install into PREFIX=$PREFIX"
+	out=$PREFIX/bin
+fi
+echo "$out/qemu-system-x86_64"
