@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* migbench: what a migration's compression policies make of a link. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define PAGE 4096
+#define RAW_BYTES (PAGE + 8)	/* what a raw page and its header take of the link */
+
+struct policy {
+	const char *name, *parameters;
+};
+/* CALIBRATE is for all, up to ADAPTIVE are those of compress, and then of multifd. */
+enum { CALIBRATE, ON, OFF, ADAPTIVE, RAW, MULTIFD, MULTIFD_ADAPTIVE, N_POLICIES };
+extern const struct policy policies[N_POLICIES];
+static inline bool applies(int policy, bool multifd)
+{
+	return policy == CALIBRATE || (policy > ADAPTIVE) == multifd;
+}
+
+struct list {
+	double at[16];
+	int count;
+};
+
+extern struct options {
+	const char *qemu, *report, *cells, *kernel, *init;
+	struct list limits, links, threads, ratios, live, dirty;
+	const char *methods[2];		/* of multifd; NULL for compress */
+	bool use[N_POLICIES], changes;
+	int turns, n_methods;
+	size_t size;
+	double window;
+	uint64_t seed;
+} opt;
+extern char path[], initrd[];	/* where the sink listens; of the guest that runs */
+
+/* main.c */
+double now(void);		/* monotonic, in seconds */
+void nap(double seconds);	/* dies when the program was told to stop */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+void progress(const char *set);	/* before each run */
+void add(struct json_object *run, const char *key, double value);
+void emit(struct json_object *run);	/* to stdout */
+double field(struct json_object *object, const char *section, const char *key);
+#define DISTURBED 0.15		/* processors that other programs use */
+/* Seconds of processor time until now: of all programs, of this one, and of QEMU. */
+struct guest;
+struct usage { double at, all, own, qemu; };
+struct usage usage_now(struct guest *guest);
+void usage_add(struct json_object *run, struct guest *guest, const struct usage *from);
+/*
+ * Method: of multifd, whose channels are the threads then; NULL for compress. Limit: bytes
+ * per second, 0 for none; downtime: of QEMU's downtime-limit, in ms.
+ */
+void migrate(struct guest *guest, const struct policy *policy, const char *method, int threads,
+	     double limit, int downtime);
+
+/* pages.c: memory of which each page compresses to a share of its size */
+int pages_create(size_t size);
+void pages_fill(int fd, size_t from, size_t size, double ratio, uint64_t seed);
+
+/* sink.c: the other end of the link, which discards what it reads */
+#define SLOT 0.01		/* seconds; bytes are counted per slot */
+struct sink;
+struct sink *sink_start(const char *path);
+void sink_speed(struct sink *sink, double bytes_per_s);	/* 0: as fast as it can */
+uint64_t sink_bytes(struct sink *sink);
+/* Most bytes per second over any one second of [from, to]; 0 when that is shorter. */
+double sink_most(struct sink *sink, double from, double to);
+void sink_stop(struct sink *sink);
+
+/* guest.c: a QEMU and its QMP */
+/* More: what follows -machine. Only memory, stopped: GUEST_STOPPED. */
+#define GUEST_STOPPED ((const char *const[]) { "none,memory-backend=ram", "-S", NULL })
+struct guest *guest_start(const char *qemu, int ram, size_t size, const char *const *more);
+/* Takes args. The result is the caller's to put; NULL with the reason in *error. */
+struct json_object *guest_try(struct guest *guest, const char *command,
+			      struct json_object *args, char **error);
+struct json_object *guest_do(struct guest *guest, const char *command,
+			     struct json_object *args);
+bool guest_said(struct guest *guest, const char *text);	/* on its console, or QEMU itself */
+/* It does not answer, or not as it should: dies, with what was said. */
+void guest_gone(struct guest *guest, const char *when) __attribute__((noreturn));
+double guest_cpu(struct guest *guest);	/* seconds of processor time that it used */
+void guest_stop(struct guest *guest);
+
+/* live.c: a guest that runs and writes so many MB/s, by each policy in turns */
+void live(double dirty);
+
+/* report.c: tables and verdicts of the runs in a file; 0 when all goals are met */
+int report(const char *runs, const char *cells);
+double ideal(double pages_per_s, double bytes_per_page, double bytes_per_s);
+
+#endif

@@ -1,0 +1,715 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * migbench: pages per second that a migration makes by each policy of compression, with
+ * compress or with multifd, under a bandwidth limit or into a link of a held speed, and
+ * the ideal from what compression alone makes in the same turn.
+ */
+#define _GNU_SOURCE
+#include "bench.h"
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SAMPLES 1000
+#define TICK 0.02		/* seconds between two looks at a migration */
+#define SETTLE 0.3		/* seconds before what counts */
+#define BEFORE 1.5		/* seconds before a change in the middle */
+#define AFTER 2.5		/* and after it */
+
+const struct policy policies[N_POLICIES] = {
+	[CALIBRATE] = { "calibrate", "{\"compress-wait-thread\": true}" },
+	[ON] = { "on", "{\"compress-wait-thread\": true}" },
+	[OFF] = { "off", "{\"compress-wait-thread\": false}" },
+	[ADAPTIVE] = { "adaptive", "{\"compress-wait-thread-adaptive\": true}" },
+	[RAW] = { "raw", "{\"multifd-compression\": \"none\"}" },
+	[MULTIFD] = { "multifd", "{}" },
+	[MULTIFD_ADAPTIVE] = { "multifd-adaptive", "{}" },
+};
+
+struct options opt = {
+	.turns = 3, .size = (size_t)1 << 30, .window = 1.6, .seed = 1,
+	.threads = { { 1 }, 1 }, .ratios = { { 0.25 }, 1 }, .dirty = { { 5 }, 1 },
+	.use = { true, true, true, true, true, true, true }, .n_methods = 1,
+};
+
+/* What one migration is made with; speeds are bytes per second, and 0 is without. */
+struct spec {
+	const char *set, *method;
+	const struct policy *policy;
+	double ratio, limit, link;
+	int threads, turn;
+	/* what changes in the middle, if something does */
+	const char *change;
+	double to, split;	/* split: the page where the ratio changes */
+	double rate;		/* ideal pages per second after it */
+};
+
+static volatile sig_atomic_t stopped;
+static char directory[] = "/tmp/migbench-XXXXXX";
+char path[sizeof(directory) + 8], initrd[sizeof(directory) + 8];
+static int done, planned;
+static double began, said;
+
+double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec * 1e-9;
+}
+
+void nap(double seconds)
+{
+	struct timespec ts = { .tv_sec = seconds, .tv_nsec = fmod(seconds, 1) * 1e9 };
+
+	if (seconds > 0)
+		nanosleep(&ts, NULL);
+	if (stopped)
+		die("stopped by signal %d", stopped);
+}
+
+static void message(const char *kind, const char *fmt, va_list args)
+{
+	fprintf(stderr, "migbench: %s", kind);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+	va_end(args);
+}
+
+void say(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	message("", fmt, args);
+}
+
+void die(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	message("error: ", fmt, args);
+	exit(1);
+}
+
+static void stop(int signal)
+{
+	stopped = signal;
+}
+
+static int alive;		/* closes with this process */
+static pid_t tidier;
+
+static void leave(void)
+{
+	close(alive);
+	waitpid(tidier, NULL, 0);
+}
+
+/* A process that waits for the end of this one, even by SIGKILL, and removes what is left. */
+static void start_tidier(void)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) || (tidier = fork()) < 0)
+		die("cannot start a process: %s", strerror(errno));
+	close(ends[tidier ? 0 : 1]);
+	alive = ends[1];
+	if (tidier) {
+		atexit(leave);
+		return;
+	}
+	setsid();
+	while (read(ends[0], ends, 1) < 0 && errno == EINTR)
+		;
+	unlink(path);
+	unlink(initrd);
+	rmdir(directory);
+	_exit(0);
+}
+
+/* One look at a migration: the pages and bytes that went so far. */
+struct samples {
+	double t[SAMPLES], pages[SAMPLES], bytes[SAMPLES];
+	int count;
+	bool finished;
+};
+
+double field(struct json_object *object, const char *section, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, section, &object) ||
+	    !json_object_object_get_ex(object, key, &value))
+		return 0;
+	return json_object_get_double(value);
+}
+
+static void look(struct guest *guest, struct sink *sink, struct samples *s)
+{
+	double before = now();
+	struct json_object *info = guest_do(guest, "query-migrate", NULL), *value;
+	const char *status = "";
+
+	if (json_object_object_get_ex(info, "status", &value))
+		status = json_object_get_string(value);
+	if (!strcmp(status, "failed") || !strcmp(status, "cancelled"))
+		die("the migration failed: %s", json_object_to_json_string(info));
+	s->finished = !strcmp(status, "completed");
+	if (!s->finished && s->count < SAMPLES) {
+		s->t[s->count] = (before + now()) / 2;
+		s->pages[s->count] = field(info, "ram", "normal") + field(info, "ram", "duplicate") +
+				     field(info, "compression", "pages");
+		s->bytes[s->count++] = sink_bytes(sink);
+	}
+	json_object_put(info);
+}
+
+/*
+ * Slope of the line of least squares through what was seen from a time on: policies send in
+ * bursts of 100 ms, and the difference of two looks would depend on where in one they fell.
+ */
+static double slope(const struct samples *s, const double *y, double from)
+{
+	double n = 0, st = 0, sy = 0, stt = 0, sty = 0;
+
+	for (int i = 0; i < s->count; i++) {
+		double t = s->t[i] - from;
+
+		if (t < 0)
+			continue;
+		n++;
+		st += t;
+		sy += y[i];
+		stt += t * t;
+		sty += t * y[i];
+	}
+	return n < 2 ? 0 : (n * sty - st * sy) / (n * stt - st * st);
+}
+
+static double pages_at(const struct samples *s, double t)
+{
+	int i = 1;
+
+	while (i < s->count - 1 && s->t[i] < t)
+		i++;
+	return s->pages[i - 1] + (t - s->t[i - 1]) / (s->t[i] - s->t[i - 1]) *
+	       (s->pages[i] - s->pages[i - 1]);
+}
+
+/*
+ * Seconds from the change until each mean over 0.3 s stays within 5 % of the rate
+ * of the last second, which is in *rate.
+ */
+static double settling(const struct samples *s, double changed, double *rate)
+{
+	const double end = s->t[s->count - 1], mean = 0.3;
+	double took = end - changed;
+
+	*rate = slope(s, s->pages, end - 1);
+	for (double t = end - mean; t >= changed; t -= 0.1) {
+		double here = (pages_at(s, t + mean) - pages_at(s, t)) / mean;
+
+		if (fabs(here / *rate - 1) > 0.05)
+			break;
+		took = t - changed;
+	}
+	return took < 0.1 ? 0 : took;
+}
+
+void add(struct json_object *run, const char *key, double value)
+{
+	char digits[32];	/* no more than were measured */
+
+	snprintf(digits, sizeof(digits), "%.6g", value);
+	json_object_object_add(run, key, json_object_new_double_s(value, digits));
+}
+
+static void set(struct json_object *parameters, const char *name, int64_t value)
+{
+	json_object_object_add(parameters, name, json_object_new_int64(value));
+}
+
+static void enable(struct guest *guest, const char *capability)
+{
+	struct json_object *list = json_object_new_array(), *item = json_object_new_object(),
+			   *args = json_object_new_object();
+
+	json_object_object_add(item, "capability", json_object_new_string(capability));
+	json_object_object_add(item, "state", json_object_new_boolean(true));
+	json_object_array_add(list, item);
+	json_object_object_add(args, "capabilities", list);
+	json_object_put(guest_do(guest, "migrate-set-capabilities", args));
+}
+
+void migrate(struct guest *guest, const struct policy *policy, const char *method, int threads,
+	     double limit, int downtime)
+{
+	struct json_object *parameters = json_tokener_parse(policy->parameters), *args;
+	char uri[sizeof(path) + 8];
+
+	enable(guest, method ? "multifd" : "compress");
+	if (policy == policies + MULTIFD_ADAPTIVE)
+		enable(guest, "multifd-adaptive");
+	if (method && policy != policies + RAW)
+		json_object_object_add(parameters, "multifd-compression",
+				       json_object_new_string(method));
+	for (int i = 0; i < 3; i++)
+		set(parameters, (const char *[]) { "compress-level", "multifd-zlib-level",
+						   "multifd-zstd-level" }[i], 1);
+	set(parameters, method ? "multifd-channels" : "compress-threads", threads);
+	set(parameters, "max-bandwidth", limit);
+	set(parameters, "downtime-limit", downtime);
+	json_object_put(guest_do(guest, "migrate-set-parameters", parameters));
+	snprintf(uri, sizeof(uri), "unix:%s", path);
+	args = json_object_new_object();
+	json_object_object_add(args, "uri", json_object_new_string(uri));
+	json_object_put(guest_do(guest, "migrate", args));
+}
+
+static void change(struct guest *guest, struct sink *sink, const struct spec *s)
+{
+	struct json_object *args;
+
+	if (!strcmp(s->change, "link"))
+		sink_speed(sink, s->to);
+	if (strcmp(s->change, "limit"))
+		return;
+	args = json_object_new_object();
+	json_object_object_add(args, "max-bandwidth", json_object_new_int64(s->to));
+	json_object_put(guest_do(guest, "migrate-set-parameters", args));
+}
+
+struct usage usage_now(struct guest *guest)
+{
+	double v[8] = { 0 };
+	struct usage u = { .at = now(), .qemu = guest_cpu(guest) };
+	struct rusage own;
+	FILE *f = fopen("/proc/stat", "r");
+
+	if (!f || fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", v, v + 1, v + 2, v + 3, v + 4,
+			 v + 5, v + 6, v + 7) != 8)
+		die("cannot read /proc/stat");
+	fclose(f);
+	/* Neither idle nor waiting for a disk. */
+	u.all = (v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) / sysconf(_SC_CLK_TCK);
+	getrusage(RUSAGE_SELF, &own);
+	u.own = own.ru_utime.tv_sec + own.ru_stime.tv_sec +
+		(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
+	return u;
+}
+
+void usage_add(struct json_object *run, struct guest *guest, const struct usage *from)
+{
+	static bool warned;
+	struct usage to = usage_now(guest);
+	double seconds = to.at - from->at, own = to.own - from->own, qemu = to.qemu - from->qemu;
+	double others = (to.all - from->all - own - qemu) / seconds;
+
+	add(run, "processors_qemu", qemu / seconds);
+	add(run, "processors_bench", own / seconds);
+	add(run, "processors_others", others);
+	if (others > DISTURBED && !warned)
+		say("warning: other programs use %.2f processors; this will be of little use", others);
+	warned |= others > DISTURBED;
+}
+
+void progress(const char *set)
+{
+	double t = now();
+
+	if (t - said >= 10) {
+		said = t;
+		if (done)
+			say("%d of %d runs, about %.0f s left: %s", done, planned,
+			    (planned - done) * (t - began) / done, set);
+	}
+	done++;
+}
+
+void emit(struct json_object *run)
+{
+	puts(json_object_to_json_string_ext(run, JSON_C_TO_STRING_PLAIN));
+	if (fflush(stdout))
+		die("cannot write the results");
+}
+
+/* Migrate once; the result is a line of JSON on stdout, and the caller's to put. */
+static struct json_object *run(const struct spec *s, int ram)
+{
+	static struct samples seen;
+	struct guest *guest;
+	struct sink *sink;
+	struct json_object *result = json_object_new_object();
+	struct usage usage;
+	const bool free = s->policy == policies + CALIBRATE || s->policy == policies + RAW;
+	double start, end, from, changed = 0, rate;
+
+	progress(s->set);
+	guest = guest_start(opt.qemu, ram, opt.size, GUEST_STOPPED);
+	sink = sink_start(path);
+	sink_speed(sink, free ? 0 : s->link);
+	seen.count = 0;
+	usage = usage_now(guest);
+	/* What is left is sent without limit once it fits into the downtime: 1 ms. */
+	migrate(guest, s->policy, s->method, s->threads, free ? 0 : s->limit, 1);
+	start = now();
+	end = s->change ? start + BEFORE + 2 * AFTER : start + SETTLE + opt.window;
+	for (double next = start; next < end; next += TICK) {
+		nap(next - now());
+		look(guest, sink, &seen);
+		if (seen.finished)
+			break;
+		if (!s->change || changed)
+			continue;
+		if (s->split ? seen.count > 1 && seen.pages[seen.count - 1] > s->split :
+			       now() > start + BEFORE) {
+			changed = now();
+			change(guest, sink, s);
+			end = changed + AFTER;
+		}
+	}
+	end = now();
+	from = seen.finished && end - start < SETTLE + 0.5 ? start : start + SETTLE;
+	if (seen.count < 5)
+		die("the migration ended in %.2f s: give it more memory (--size)", end - start);
+
+	json_object_object_add(result, "set", json_object_new_string(s->set));
+	json_object_object_add(result, "policy", json_object_new_string(s->policy->name));
+	if (s->method)
+		json_object_object_add(result, "method", json_object_new_string(s->method));
+	add(result, "ratio", s->ratio);
+	add(result, "threads", s->threads);
+	add(result, "limit", s->limit);
+	add(result, "link", s->link);
+	add(result, "turn", s->turn);
+	add(result, "pages_per_s", slope(&seen, seen.pages, from));
+	add(result, "bytes_per_s", slope(&seen, seen.bytes, from));
+	add(result, "bytes_per_page", slope(&seen, seen.bytes, from) / slope(&seen, seen.pages, from));
+	add(result, "most_in_1s", sink_most(sink, start, seen.t[seen.count - 1]));
+	add(result, "seconds", seen.t[seen.count - 1] - from);
+	json_object_object_add(result, "finished", json_object_new_boolean(seen.finished));
+	usage_add(result, guest, &usage);
+	if (s->change) {
+		if (!changed || seen.t[seen.count - 1] < changed + 1.5)
+			die("the migration ended before or soon after the change: give it more memory (--size)");
+		json_object_object_add(result, "change", json_object_new_string(s->change));
+		add(result, "from", !strcmp(s->change, "ratio") ? s->ratio :
+		    !strcmp(s->change, "link") ? s->link : s->limit);
+		add(result, "to", s->to);
+		add(result, "settle_s", settling(&seen, changed, &rate));
+		add(result, "settled_share", rate / s->rate);
+	}
+	emit(result);
+	guest_stop(guest);
+	sink_stop(sink);
+	return result;
+}
+
+static double get(struct json_object *run, const char *key)
+{
+	struct json_object *value;
+
+	json_object_object_get_ex(run, key, &value);
+	return json_object_get_double(value);
+}
+
+static void calibrate(struct spec s, int ram, double *pages, double *bytes)
+{
+	struct json_object *result;
+
+	s.set = "calibrate";
+	s.policy = policies + CALIBRATE;
+	result = run(&s, ram);
+	*pages = get(result, "pages_per_s");
+	*bytes = get(result, "bytes_per_page");
+	json_object_put(result);
+}
+
+/* The speed at which raw pages alone make what compression alone makes. */
+static double even(double pages)
+{
+	return round(pages * RAW_BYTES / 1e5) * 1e5;
+}
+
+/* All policies in turns, at each of some speeds. */
+static void table(const char *set, const struct list *speeds, const char *method, double ratio,
+		  int threads, int ram)
+{
+	struct spec s = { .set = set, .method = method, .ratio = ratio, .threads = threads };
+	double pages, bytes;
+
+	for (int i = 0; i < speeds->count; i++) {
+		double speed = speeds->at[i] * 1e6;
+
+		if (!speed) {
+			calibrate(s, ram, &pages, &bytes);
+			speed = even(pages);
+		}
+		*(!strcmp(set, "limit") ? &s.limit : &s.link) = speed;
+		for (s.turn = 1; s.turn <= opt.turns; s.turn++)
+			for (int p = 0; p < N_POLICIES; p++) {
+				s.policy = policies + p;
+				if (opt.use[p] && applies(p, method))
+					json_object_put(run(&s, ram));
+			}
+	}
+}
+
+/* Limit, link or ratio change in the middle, down and up again. */
+static void changes(int threads, int ram)
+{
+	const double ratio[2] = { opt.ratios.at[0], opt.ratios.at[opt.ratios.count - 1] };
+	const double share[2] = { 0.6, 1.5 };	/* of the speed in the middle */
+	struct spec s = { .set = "change", .threads = threads,
+			  .policy = policies + (opt.use[ADAPTIVE] ? ADAPTIVE : ON) };
+	double pages[2], bytes[2], speed[2], split, middle;
+
+	for (int i = 1; i >= 0; i--) {
+		s.ratio = ratio[i];
+		pages_fill(ram, 0, opt.size, ratio[i], opt.seed);
+		calibrate(s, ram, pages + i, bytes + i);
+	}
+	/* Slower where the memory would not last. */
+	for (middle = even(pages[0]); ideal(pages[0], bytes[0], share[1] * middle) *
+	     (BEFORE + AFTER + 0.5) * PAGE > opt.size; middle *= 0.8)
+		;
+	for (s.turn = 1; s.turn <= opt.turns; s.turn++) {
+		for (int i = 0; i < 4; i++) {
+			int from = i & 1, to = !from;
+
+			s.change = i < 2 ? "limit" : "link";
+			speed[0] = share[0] * middle;
+			speed[1] = share[1] * middle;
+			s.limit = i < 2 ? speed[from] : 0;
+			s.link = i < 2 ? 0 : speed[from];
+			s.to = speed[to];
+			s.rate = ideal(pages[0], bytes[0], speed[to]);
+			json_object_put(run(&s, ram));
+		}
+	}
+	s.change = "ratio";
+	s.link = 0;
+	s.limit = middle;
+	for (int from = 0; from < 2 && opt.ratios.count > 1; from++) {
+		split = round(ideal(pages[from], bytes[from], s.limit) * BEFORE);
+		if (split * PAGE * 2 > opt.size)
+			die("a change of the ratio needs more memory (--size)");
+		pages_fill(ram, 0, opt.size, ratio[!from], opt.seed);
+		pages_fill(ram, 0, split * PAGE, ratio[from], opt.seed);
+		s.split = split;
+		s.ratio = ratio[from];
+		s.to = ratio[!from];
+		s.rate = ideal(pages[!from], bytes[!from], s.limit);
+		for (s.turn = 1; s.turn <= opt.turns; s.turn++)
+			json_object_put(run(&s, ram));
+	}
+}
+
+/* An adaptive policy that this QEMU does not have is left out. */
+static void probe(int ram)
+{
+	struct guest *guest = guest_start(opt.qemu, ram, opt.size, GUEST_STOPPED);
+	struct json_object *has = guest_do(guest, "query-migrate-parameters", NULL);
+
+	if (!opt.methods[0] && opt.use[ADAPTIVE] &&
+	    !json_object_object_get_ex(has, "compress-wait-thread-adaptive", NULL)) {
+		say("this QEMU has no compress-wait-thread-adaptive: that policy is left out");
+		opt.use[ADAPTIVE] = false;
+	}
+	json_object_put(has);
+	has = guest_do(guest, "query-migrate-capabilities", NULL);
+	if (opt.methods[0] && opt.use[MULTIFD_ADAPTIVE] &&
+	    !strstr(json_object_to_json_string(has), "\"multifd-adaptive\"")) {
+		say("this QEMU has no multifd-adaptive: that policy is left out");
+		opt.use[MULTIFD_ADAPTIVE] = false;
+	}
+	json_object_put(has);
+	guest_stop(guest);
+}
+
+static int plan(void)
+{
+	int used = 0, n = 0;
+
+	for (int p = 0; p < N_POLICIES; p++)
+		used += opt.use[p] && applies(p, opt.methods[0]);
+	for (int i = 0; i < opt.limits.count; i++)
+		n += opt.turns * used + !opt.limits.at[i];
+	for (int i = 0; i < opt.links.count; i++)
+		n += opt.turns * used + !opt.links.at[i];
+	n *= opt.ratios.count * opt.threads.count * opt.n_methods;
+	for (int p = ON; p <= ADAPTIVE && opt.kernel; p++)
+		n += opt.use[p] * opt.turns * opt.dirty.count * opt.live.count * opt.threads.count;
+	if (opt.changes)
+		n += opt.threads.count * (2 + opt.turns * (opt.ratios.count > 1 ? 6 : 4));
+	return n;
+}
+
+enum { CHANGES = 256, REPORT, CELLS, TURNS, SIZE, WINDOW, SEED, LINKS, LIVE, KERNEL, INIT, DIRTY,
+       METHODS };
+static const struct argp_option options[] = {
+	{ "qemu", 'q', "FILE", 0, "the qemu-system-x86_64 to measure", 0 },
+	{ "limits", 'l', "MB/S,..", 0,
+	  "bandwidth limits; 'even': where raw pages alone make what compression alone makes", 0 },
+	{ "links", LINKS, "MB/S,..", 0, "no limit, but a link held at these speeds", 0 },
+	{ "changes", CHANGES, NULL, 0,
+	  "limit, link and ratio (first and last of --ratios) changing in the middle", 0 },
+	{ "live", LIVE, "MB/S,..", 0,
+	  "bandwidth limits for a guest that runs: total time of a migration", 0 },
+	{ "kernel", KERNEL, "FILE", 0, "of that guest", 0 },
+	{ "init", INIT, "FILE", 0, "its workload, a static program", 0 },
+	{ "dirty", DIRTY, "MB/S,..", 0, "what it writes (5)", 0 },
+	{ "multifd", METHODS, "METHOD,..", 0,
+	  "zlib, zstd: multifd with it instead of compress, and --threads are channels", 0 },
+	{ "threads", 't', "N,..", 0, "compression threads (1)", 0 },
+	{ "ratios", 'r', "R,..", 0, "compressed size of a page as a share of it (0.25)", 0 },
+	{ "policies", 'p', "NAME,..", 0, 
+	  "of calibrate, on, off, adaptive; raw, multifd and multifd-adaptive (all)", 0 },
+	{ "turns", TURNS, "N", 0, "runs of each (3)", 0 },
+	{ "size", SIZE, "MIB", 0, "the guest's memory (1024)", 0 },
+	{ "window", WINDOW, "S", 0, "seconds that are measured, after 0.3 to settle (1.6)", 0 },
+	{ "seed", SEED, "N", 0, "of the memory's contents (1)", 0 },
+	{ "report", REPORT, "FILE", 0, "no runs: tables and verdicts of those in FILE", 1 },
+	{ "cells", CELLS, "FILE", 0, "with --report: write the table for gnuplot", 1 },
+	{ 0 }
+};
+
+static double value(struct argp_state *state, const char *arg, double least, double most)
+{
+	char *end;
+	double v = strtod(arg, &end);
+
+	if (end == arg || *end || !(v >= least && v <= most))
+		argp_error(state, "%s is not a number from %g to %g", arg, least, most);
+	return v;
+}
+
+static void list(struct argp_state *state, struct list *to, char *arg, bool even, double least,
+		 double most)
+{
+	to->count = 0;
+	for (char *item = strtok(arg, ","); item; item = strtok(NULL, ",")) {
+		if (to->count == (int)(sizeof(to->at) / sizeof(*to->at)))
+			argp_error(state, "more than %d values", (int)(sizeof(to->at) / sizeof(*to->at)));
+		to->at[to->count++] = even && !strcmp(item, "even") ? 0 :
+			value(state, item, least, most);
+	}
+	if (!to->count)
+		argp_error(state, "an empty list");
+}
+
+static void choose(struct argp_state *state, char *arg)
+{
+	memset(opt.use, 0, sizeof(opt.use));
+	for (char *item = strtok(arg, ","); item; item = strtok(NULL, ",")) {
+		int p = 0;
+
+		while (p < N_POLICIES && strcmp(policies[p].name, item))
+			p++;
+		if (p == N_POLICIES)
+			argp_error(state, "no policy %s", item);
+		opt.use[p] = true;
+	}
+}
+
+static void methods(struct argp_state *state, char *arg)
+{
+	opt.n_methods = 0;
+	for (char *item = strtok(arg, ","); item; item = strtok(NULL, ",")) {
+		if ((strcmp(item, "zlib") && strcmp(item, "zstd")) || opt.n_methods == 2)
+			argp_error(state, "no method %s, or too many", item);
+		opt.methods[opt.n_methods++] = item;
+	}
+	if (!opt.n_methods)
+		argp_error(state, "an empty list");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case 'q': opt.qemu = arg; break;
+	case 'l': list(state, &opt.limits, arg, true, 1, 1e5); break;
+	case LINKS: list(state, &opt.links, arg, true, 1, 1e5); break;
+	case 't': list(state, &opt.threads, arg, false, 1, 255); break;
+	case 'r': list(state, &opt.ratios, arg, false, 0.01, 0.99); break;
+	case 'p': choose(state, arg); break;
+	case METHODS: methods(state, arg); break;
+	case CHANGES: opt.changes = true; break;
+	case TURNS: opt.turns = value(state, arg, 1, 32); break;
+	case SIZE: opt.size = (size_t)value(state, arg, 16, 1 << 20) << 20; break;
+	case WINDOW: opt.window = value(state, arg, 0.5, 10); break;
+	case SEED: opt.seed = value(state, arg, 0, 1e15); break;
+	case LIVE: list(state, &opt.live, arg, false, 1, 1e5); break;
+	case DIRTY: list(state, &opt.dirty, arg, false, 1, 1e4); break;
+	case KERNEL: opt.kernel = arg; break;
+	case INIT: opt.init = arg; break;
+	case REPORT: opt.report = arg; break;
+	case CELLS: opt.cells = arg; break;
+	case ARGP_KEY_END:
+		if (!opt.qemu == !opt.report)
+			argp_error(state, "either --qemu or --report");
+		if (opt.qemu && !opt.limits.count && !opt.links.count && !opt.changes && !opt.live.count)
+			argp_error(state, "nothing to measure: give --limits, --links, --changes or --live");
+		if (opt.methods[0] && (opt.changes || opt.live.count))
+			argp_error(state, "--multifd is with --limits and --links only");
+		if (opt.live.count && (!opt.kernel || !opt.init))
+			argp_error(state, "--live needs --kernel and --init");
+		break;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, NULL,
+		"Migrate a stopped guest by each policy of compression; a line of JSON per run on stdout.",
+		NULL, NULL, NULL };
+	const struct sigaction action = { .sa_handler = stop, .sa_flags = SA_RESTART };
+	int ram;
+
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	if (opt.report)
+		return report(opt.report, opt.cells);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (!mkdtemp(directory))
+		die("cannot make %s", directory);
+	snprintf(path, sizeof(path), "%s/link", directory);
+	snprintf(initrd, sizeof(initrd), "%s/initrd", directory);
+	start_tidier();
+
+	ram = pages_create(opt.size);
+	probe(ram);
+	planned = plan();
+	began = now();
+	for (int r = 0; r < opt.ratios.count && (opt.limits.count || opt.links.count); r++) {
+		pages_fill(ram, 0, opt.size, opt.ratios.at[r], opt.seed);
+		for (int i = 0; i < opt.threads.count * opt.n_methods; i++) {
+			int t = opt.threads.at[i / opt.n_methods];
+			const char *method = opt.methods[i % opt.n_methods];
+
+			table("limit", &opt.limits, method, opt.ratios.at[r], t, ram);
+			table("link", &opt.links, method, opt.ratios.at[r], t, ram);
+		}
+	}
+	for (int t = 0; t < opt.threads.count && opt.changes; t++)
+		changes(opt.threads.at[t], ram);
+	close(ram);
+	for (int d = 0; d < opt.dirty.count && opt.live.count; d++)
+		live(opt.dirty.at[d]);
+	return 0;
+}
