@@ -8,7 +8,7 @@ out=$cache/qemu/build
 flags=(--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-zstd
 	--with-git-submodules=ignore '--cc=ccache gcc'
 	# the distribution's source comes without firmware, which is in packages of its own
-	--firmwarepath=/usr/share/qemu:/usr/share/seabios)
+	--firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu)
 export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$cache/qemu
 
 configure() { (cd "$out" && "$src/configure" "${flags[@]}"); }
@@ -18,8 +18,9 @@ if [ "$(cat "$out/flags" 2>/dev/null)" != "${flags[*]}" ]; then
 	say "configuring QEMU"
 	logged qemu-configure configure || exit 1
 	# Where a QEMU that is not installed looks for it.
-	mkdir -p "$out/qemu-bundle/usr/share"
+	mkdir -p "$out/qemu-bundle/usr/share" "$out/qemu-bundle/usr/lib/ipxe"
 	ln -s -t "$out/qemu-bundle/usr/share" /usr/share/qemu /usr/share/seabios
+	ln -s -t "$out/qemu-bundle/usr/lib/ipxe" /usr/lib/ipxe/qemu
 	echo "${flags[*]}" > "$out/flags"
 fi
 say "building QEMU"
