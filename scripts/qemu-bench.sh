@@ -41,7 +41,8 @@ migrate() { setpriv --pdeathsig TERM "$migbench" --qemu "$qemu" "$@"; }
 migrate "${what[@]}" > "$out/runs.jsonl" || exit 1
 [ ${#multifd[@]} = 0 ] || migrate "${multifd[@]}" >> "$out/runs.jsonl" || exit 1
 rc=0
-"$migbench" --report "$out/runs.jsonl" --cells "$out/cells" | tee "$out/table" || rc=1
+# The demo shows; the bench judges.
+"$migbench" --report "$out/runs.jsonl" --cells "$out/cells" | tee "$out/table" || [ "${1:-}" = demo ] || rc=1
 logged qemu-plot gnuplot -e "cells='$out/cells'; out='$out/rates'" qemu/bench/plot.gp || exit 1
 [ ! -s "$out/cells-multifd" ] || logged qemu-plot-multifd \
 	gnuplot -e "cells='$out/cells-multifd'; out='$out/multifd'" qemu/bench/multifd.gp || exit 1
