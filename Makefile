@@ -14,7 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
-.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests guest tools lint clean distclean
+.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost bench-model trace-cost order hmm-tests guest tools lint clean distclean
 .PHONY: qemu qemu-refresh qemu-check qemu-bench qemu-demo
 
 help:
@@ -39,6 +39,7 @@ help:
 #|   make mm-causes     why memory is invalidated: what each cause keeps, who is called
 #|   make mm-cost       instructions that subscribers cost page-table changes
 #|   make ring-cost     instructions, STAC, LFENCE and locks that a packet costs
+#|   make bench-model   what ringmap gains by a model of costs, and how well that holds; COUNTS=file
 #|   make order         rules of order and locks, over 10 minutes of traffic
 #|   make trace-cost    instructions that tracepoints cost a packet, off and on
 #|   make hmm-tests     upstream's tests of another subscriber, here and on the base
@@ -115,6 +116,10 @@ bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost o
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
 	@scripts/$@.sh
+
+bench-model:
+	@scripts/deps.sh check build
+	@scripts/bench-model.sh $(COUNTS)
 
 qemu:
 	@scripts/deps.sh check qemu
