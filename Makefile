@@ -14,6 +14,7 @@ OUT ?= out/series
 export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
+.PHONY: bench bench-budget
 .PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost bench-model trace-cost order hmm-tests guest tools lint clean distclean
 .PHONY: qemu qemu-refresh qemu-check qemu-bench qemu-demo
 
@@ -39,6 +40,9 @@ help:
 #|   make mm-causes     why memory is invalidated: what each cause keeps, who is called
 #|   make mm-cost       instructions that subscribers cost page-table changes
 #|   make ring-cost     instructions, STAC, LFENCE and locks that a packet costs
+#|   make bench         all that a packet costs, by every accessor and by the bound; a report
+#|                      with plots in out/bench (25 minutes); QUICK=1 is a subset
+#|   make bench-budget  set bench/budget.json, which 'make check' holds counts against
 #|   make bench-model   what ringmap gains by a model of costs, and how well that holds; COUNTS=file
 #|   make order         rules of order and locks, over 10 minutes of traffic
 #|   make trace-cost    instructions that tracepoints cost a packet, off and on
@@ -116,6 +120,15 @@ bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost o
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
 	@scripts/$@.sh
+
+bench:
+	@scripts/deps.sh install build vm tools
+	@scripts/bench.sh
+
+bench-budget:
+	@scripts/deps.sh check build vm
+	@scripts/bench.sh set-budget > bench/budget.new
+	@mv bench/budget.new bench/budget.json
 
 bench-model:
 	@scripts/deps.sh check build

@@ -178,6 +178,7 @@ if kernel=$(VARIANT=vm scripts/build.sh | tail -1); then
 	test_step "selftests" env VARIANT=vm T= scripts/selftests.sh
 	test_step "vhostctl" env VARIANT=vm scripts/vhostctl-test.sh
 	test_step "fuzz" env VARIANT=vm SEED=1 CALLS=20000 REPLAY= scripts/fuzz.sh
+	test_step "budget of instructions" scripts/bench.sh budget
 else
 	test_step "kernel" false
 fi

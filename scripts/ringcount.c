@@ -21,6 +21,11 @@
  * to its address. A line for each of them goes to the file "holds":
  *
  *	INTERVAL FUNCTION TIMES LONGEST
+ *
+ * With "worker", a line for each interval goes to that file, of what the tasks did
+ * that run vhost's work, with the interrupts that came meanwhile:
+ *
+ *	INTERVAL INSTRUCTIONS STAC LFENCE LOCKED
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -78,7 +83,7 @@ struct function {
 
 static struct function *fn;
 static size_t nfn;
-static FILE *out, *holds;
+static FILE *out, *holds, *workers;
 static int interval;
 
 /* Instructions of the kernel; the lock that is held, by whom, since when */
@@ -89,6 +94,15 @@ static struct {
 	unsigned int depth;
 } held;
 static uint64_t raw_spin_lock;
+
+/* What all functions executed, and that when the task that runs began to */
+static uint64_t total[COUNTERS], since[COUNTERS];
+static struct task {
+	uint64_t addr, count[COUNTERS];
+	bool worker;
+} *task;
+static size_t ntasks;
+static bool worked;
 
 static struct function *find(uint64_t addr)
 {
@@ -172,10 +186,44 @@ static void interrupt_return(unsigned int cpu, void *data)
 		held.since += executed - held.interrupted;
 }
 
+/* Where its stack pointer is saved tells which task ran until now. */
+static void switched(unsigned int cpu, qemu_plugin_meminfo_t info, uint64_t addr,
+		     void *data)
+{
+	size_t i;
+
+	(void)cpu;
+	(void)info;
+	(void)data;
+	for (i = 0; i < ntasks && task[i].addr != addr; i++)
+		;
+	if (i == ntasks) {
+		task = realloc(task, ++ntasks * sizeof(*task));
+		if (!task)
+			abort();
+		task[i] = (struct task){ .addr = addr };
+	}
+	for (int c = 0; c < COUNTERS; c++)
+		task[i].count[c] += total[c] - since[c];
+	task[i].worker |= worked;
+	worked = false;
+	memcpy(since, total, sizeof(since));
+}
+
+static void works(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	(void)data;
+	worked = true;
+}
+
 static void begin(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	(void)data;
+	memcpy(since, total, sizeof(since));
+	for (size_t i = 0; i < ntasks; i++)
+		memset(task[i].count, 0, sizeof(task[i].count));
 	for (size_t i = 0; i < nfn; i++) {
 		memcpy(fn[i].begin, fn[i].count, sizeof(fn[i].count));
 		fn[i].holds = fn[i].longest = 0;
@@ -184,9 +232,19 @@ static void begin(unsigned int cpu, void *data)
 
 static void end(unsigned int cpu, void *data)
 {
+	uint64_t work[COUNTERS] = { 0 };
+
 	(void)cpu;
 	(void)data;
 	interval++;
+	for (size_t i = 0; i < ntasks; i++)
+		for (int c = 0; c < COUNTERS && task[i].worker; c++)
+			work[c] += task[i].count[c];
+	if (workers) {
+		fprintf(workers, "%d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+			interval, work[INSNS], work[STAC], work[LFENCE], work[LOCKED]);
+		fflush(workers);
+	}
 	for (size_t i = 0; i < nfn; i++) {
 		uint64_t *c = fn[i].count, *b = fn[i].begin;
 
@@ -204,11 +262,18 @@ static void end(unsigned int cpu, void *data)
 		fflush(holds);
 }
 
-static void count(struct qemu_plugin_insn *insn, uint64_t *counter)
+static void add_one(struct qemu_plugin_insn *insn, uint64_t *counter)
 {
 	qemu_plugin_register_vcpu_insn_exec_inline(insn,
 						   QEMU_PLUGIN_INLINE_ADD_U64,
 						   counter, 1);
+}
+
+static void count(struct qemu_plugin_insn *insn, struct function *f, int counter)
+{
+	add_one(insn, &f->count[counter]);
+	if (workers)
+		add_one(insn, &total[counter]);
 }
 
 static void on_exec(struct qemu_plugin_insn *insn, insn_cb cb, void *data)
@@ -223,6 +288,19 @@ static void on_store(struct qemu_plugin_insn *insn, mem_cb cb)
 					 QEMU_PLUGIN_MEM_W, NULL);
 }
 
+/* What tells which task runs. */
+static void watch_tasks(struct qemu_plugin_insn *insn, struct function *f)
+{
+	const uint8_t *b = qemu_plugin_insn_data(insn);
+
+	/* mov %rsp, TASK_threadsp(%rdi) */
+	if (!strcmp(f->name, "__switch_to_asm") && !memcmp(b, "\x48\x89\xa7", 3))
+		on_store(insn, switched);
+	else if (qemu_plugin_insn_vaddr(insn) == f->addr &&
+		 !strcmp(f->name, "vhost_run_work_list"))
+		on_exec(insn, works, NULL);
+}
+
 /* What tells for how long a lock is held. */
 static void watch(struct qemu_plugin_insn *insn, struct function *f)
 {
@@ -231,7 +309,7 @@ static void watch(struct qemu_plugin_insn *insn, struct function *f)
 	uint64_t at = qemu_plugin_insn_vaddr(insn);
 	int32_t to;
 
-	count(insn, &executed);
+	add_one(insn, &executed);
 	if (f->locker && len == 5 && b[0] == 0xe8) {
 		memcpy(&to, b + 1, sizeof(to));
 		if (at + len + to == raw_spin_lock)
@@ -262,13 +340,15 @@ static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (f) {
 			if (holds)
 				watch(insn, f);
-			count(insn, &f->count[INSNS]);
+			if (workers)
+				watch_tasks(insn, f);
+			count(insn, f, INSNS);
 			if (len == 3 && !memcmp(b, "\x0f\x01\xcb", 3))
-				count(insn, &f->count[STAC]);
+				count(insn, f, STAC);
 			else if (len == 3 && !memcmp(b, "\x0f\xae\xe8", 3))
-				count(insn, &f->count[LFENCE]);
+				count(insn, f, LFENCE);
 			else if (locked(b, len))
-				count(insn, &f->count[LOCKED]);
+				count(insn, f, LOCKED);
 		} else if (len == 8 && !memcmp(b, mark, sizeof(mark)) &&
 			   !memcmp(b + 6, "CR", 2) && (b[4] == 1 || b[4] == 2)) {
 			on_exec(insn, b[4] == 1 ? begin : end, NULL);
@@ -323,6 +403,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
 			char **argv)
 {
 	const char *map = NULL, *to = NULL, *lockers = NULL, *holds_to = NULL;
+	const char *workers_to = NULL;
 
 	(void)info;
 	for (int i = 0; i < argc; i++) {
@@ -334,15 +415,24 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc,
 			lockers = argv[i] + 8;
 		else if (!strncmp(argv[i], "holds=", 6))
 			holds_to = argv[i] + 6;
+		else if (!strncmp(argv[i], "worker=", 7))
+			workers_to = argv[i] + 7;
 	}
 	if (!map || !to || !lockers != !holds_to) {
-		fprintf(stderr, "ringcount: give map=System.map,out=FILE[,lockers=FILE,holds=FILE]\n");
+		fprintf(stderr, "ringcount: give map=System.map,out=FILE[,lockers=FILE,holds=FILE][,worker=FILE]\n");
 		return -1;
 	}
 	out = fopen(to, "w");
 	if (!load(map) || !out) {
 		fprintf(stderr, "ringcount: cannot read %s or write %s\n", map, to);
 		return -1;
+	}
+	if (workers_to) {
+		workers = fopen(workers_to, "w");
+		if (!workers) {
+			fprintf(stderr, "ringcount: cannot write %s\n", workers_to);
+			return -1;
+		}
 	}
 	if (holds_to) {
 		holds = fopen(holds_to, "w");

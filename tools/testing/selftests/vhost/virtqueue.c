@@ -108,9 +108,8 @@ int device_open(struct device *d, const char *node, const char *accessor,
 	d->vdev.fd = open(node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (d->vdev.fd < 0)
 		return device_fail(d, errno, "%s", node);
-	ret = vdev_find_debugfs(&d->vdev);
-	if (ret)
-		return ret;
+	/* Without our option there is none; who needs it will say so. */
+	vdev_find_debugfs(&d->vdev);
 	/* Before anything is accessed, so that the counters are this one's. */
 	if (accessor) {
 		ret = vdev_set_accessor(&d->vdev, accessor);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/vhost.h>
 #include <linux/virtio_net.h>
@@ -255,6 +256,21 @@ static unsigned int header_bytes(const struct vring_config *cfg)
 	       sizeof(struct virtio_net_hdr_mrg_rxbuf);
 }
 
+/* What is sent there goes to the TAP at once. */
+static int open_packet(struct vring_dev *d)
+{
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET, .sll_ifindex = d->ifindex,
+	};
+	int one = 1;
+
+	d->packet = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (d->packet < 0 || bind(d->packet, (struct sockaddr *)&to, sizeof(to)) ||
+	    setsockopt(d->packet, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one)))
+		return fail(d, errno, "a packet socket on the TAP");
+	return 0;
+}
+
 int vring_open_tap(struct vring_dev *d)
 {
 	struct ifreq ifr = {
@@ -281,6 +297,8 @@ int vring_open_tap(struct vring_dev *d)
 		ret = fail(d, errno, "cannot find the TAP");
 	close(sock);
 	d->ifindex = ifr.ifr_ifindex;
+	if (!ret && d->cfg.inject)
+		ret = open_packet(d);
 	return ret ? ret : set_frame_loop(d);
 }
 
@@ -392,7 +410,7 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 	memset(d, 0, sizeof(*d));
 	d->cfg = *cfg;
 	d->vdev.nqueues = VRING_QUEUES;
-	d->vdev.fd = d->tap = d->xdp_link = -1;
+	d->vdev.fd = d->tap = d->xdp_link = d->packet = -1;
 	d->hdr_len = header_bytes(cfg);
 	for (int i = 0; i < VRING_QUEUES; i++) {
 		struct vring_queue *q = &d->q[i];
@@ -571,6 +589,19 @@ static void check_frame(struct vring_dev *d, const char *buf, unsigned int len)
 	d->expect_seq = f->seq + 1;
 }
 
+static int inject(struct vring_dev *d)
+{
+	unsigned int len = frame_len(d, d->next_seq);
+	char frame[VRING_MAX_FRAME];
+
+	put_frame(d, frame, len);
+	if (send(d->packet, frame, len, MSG_DONTWAIT) != (ssize_t)len)
+		return -EAGAIN;
+	d->next_seq++;
+	d->res.sent++;
+	return 0;
+}
+
 int vring_send(struct vring_dev *d)
 {
 	struct vring_queue *q = &d->q[VRING_TX];
@@ -580,6 +611,8 @@ int vring_send(struct vring_dev *d)
 	uint16_t head, tail;
 	char *buf;
 
+	if (d->cfg.inject)
+		return inject(d);
 	if (q->nfree < (chain ? 2 : 1))
 		return -EAGAIN;
 	head = q->free[--q->nfree];
@@ -837,6 +870,8 @@ void vring_close(struct vring_dev *d)
 		close(d->vdev.fd);
 	if (d->xdp_link >= 0)
 		close(d->xdp_link);
+	if (d->packet >= 0)
+		close(d->packet);
 	if (d->tap >= 0)
 		close(d->tap);
 	for (int i = 0; i < VRING_QUEUES; i++) {
@@ -859,7 +894,7 @@ void vring_close(struct vring_dev *d)
 		munmap(d->buf, d->buf_len);
 	memset(d->q, 0, sizeof(d->q));
 	d->buf = NULL;
-	d->vdev.fd = d->tap = d->xdp_link = -1;
+	d->vdev.fd = d->tap = d->xdp_link = d->packet = -1;
 	d->own_mem = false;
 }
 

@@ -68,6 +68,7 @@ enum vring_memory {
  * @max_frame: largest frame to send, bytes
  * @sink: the TAP drops every frame, and a packet counts as received when TX has
  *	used its buffer
+ * @inject: packets do not come from TX: they are sent to the TAP, and only RX is used
  * @window: packets under way at most; 0 for as many as fit
  * @stall_ms: without progress for so long, a run has failed
  */
@@ -77,6 +78,7 @@ struct vring_config {
 	bool indirect;
 	bool mergeable;
 	bool sink;
+	bool inject;
 	bool iotlb;
 	bool log;
 	bool legacy;
@@ -153,6 +155,7 @@ struct vring_result {
  *	of @buf
  * @vdev: /dev/vhost-net
  * @tap: the TAP
+ * @packet: with @cfg.inject, a socket whose packets the TAP gets
  * @next_seq: sequence number of the next packet to send
  * @expect_seq: and of the next one to receive
  */
@@ -166,6 +169,7 @@ struct vring_dev {
 	unsigned long *log;
 	struct vdev vdev;
 	int tap;
+	int packet;
 	int xdp_link;
 	int ifindex;
 	bool own_mem;
