@@ -15,7 +15,7 @@ export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
 .PHONY: bench bench-budget
-.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost bench-model trace-cost order hmm-tests guest tools lint clean distclean
+.PHONY: doc-check vhostctl vhostctl-test storm fuzz bisect-check off-proof barriers mutants mm-causes mm-cost mm-queues ring-cost bench-model trace-cost order hmm-tests guest tools lint clean distclean
 .PHONY: qemu qemu-refresh qemu-check qemu-bench qemu-demo
 
 help:
@@ -39,6 +39,7 @@ help:
 #|
 #|   make mm-causes     why memory is invalidated: what each cause keeps, who is called
 #|   make mm-cost       instructions that subscribers cost page-table changes
+#|   make mm-queues     what mapped rings cost other memory, and invalidations cost them
 #|   make ring-cost     instructions, STAC, LFENCE and locks that a packet costs
 #|   make bench         all that a packet costs, by every accessor and by the bound; a report
 #|                      with plots in out/bench (25 minutes); QUICK=1 is a subset
@@ -116,7 +117,7 @@ series:
 	@scripts/compose.sh >/dev/null
 	@scripts/series.sh
 
-bisect-check off-proof barriers mutants mm-causes mm-cost ring-cost trace-cost order hmm-tests guest lint:
+bisect-check off-proof barriers mutants mm-causes mm-cost mm-queues ring-cost trace-cost order hmm-tests guest lint:
 	@scripts/deps.sh check build vm lint
 	@scripts/compose.sh >/dev/null
 	@scripts/$@.sh

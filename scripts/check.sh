@@ -194,6 +194,7 @@ if [ "${1:-}" = full ]; then
 	test_step "series bisects" scripts/bisect-check.sh
 	test_step "mutants" env VARIANT=vm scripts/mutants.sh
 	test_step "instructions" scripts/mm-cost.sh
+	test_step "mapped rings and memory management" scripts/mm-queues.sh
 	test_step "instructions of a packet" scripts/ring-cost.sh
 	test_step "instructions of tracepoints" scripts/trace-cost.sh
 	test_step "a guest's net and vsock" scripts/guest.sh
