@@ -41,7 +41,7 @@ function worst(f, pattern, sign,   i, w, v, best) {
 	best = ""; place = ""
 	for (i = 1; i <= n; i++) {
 		w = workloads[i]
-		if (w !~ pattern || !has(w, "ringmap"))
+		if (w !~ pattern || !(has(w, "ringmap") || rounds[w, "ringmap"]))
 			continue
 		v = ""
 		if (f == "metadata") v = mstac[w, "ringmap"] + mlfence[w, "ringmap"]

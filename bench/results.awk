@@ -15,7 +15,7 @@ FILENAME ~ /\.functions$/ {
 	if ($2 in metadata) { mstac[k] += $4; mlfence[k] += $5 }
 	next
 }
-FILENAME ~ /time-[a-z]*$/ {
+FILENAME ~ /time-[a-z-]*$/ {
 	printf "%s\t%s\t%d\t%.1f\n", $2, $3, $1, $4 / $5 > (out "/rates.tsv")
 	next
 }

@@ -51,19 +51,39 @@ step "building the bound"
 logged kernel-bound kmake "$tree" "$bound" bzImage || exit 1
 git -C "$tree" checkout -q .
 
+# testpmd NAME IMAGE MODE...: what DPDK sends
+testpmd() {
+	local name=$1 image=$2
+	shift 2
+	step "time: testpmd on $name"
+	ringvm --kernel "$image" --memory 2G --timeout 600 --quiet \
+		--log "$logs/bench-testpmd-$name.console" --out "$out/time-testpmd-$name" -- \
+		"sh $here/scripts/in-vm-testpmd.sh $selftests/ringmap_bench $*" ||
+		die "testpmd on $name failed"
+}
+
 rm -f "$out"/{count,time}-*
 for how in count time; do
 	boot base "$(image cost)" "$how" base
 	boot bound "$(image bound)" "$how" bound
 	boot ours "$kernel" "$how" uaccess checked ringmap
 done
+if [ -n "${QUICK:-}" ]; then
+	:
+elif command -v dpdk-testpmd > /dev/null; then
+	testpmd base "$(image cost)" base
+	testpmd bound "$(image bound)" bound
+	testpmd ours "$kernel" uaccess checked ringmap
+else
+	say "testpmd is left out: install dpdk-dev"
+fi
 step "the report"
 {
 	nm "$cache"/build/vm/drivers/vhost/{vhost,ringmap}.o "$cache/build/cost/drivers/vhost/vhost.o" |
 		awk 'tolower($2) == "t" { print $3 }'
 	grep -ohE '__[gp][eu]t_user_[a-z0-9_]+$' "$cache/build/vm/System.map"
 } | sort -u > "$out/metadata"
-awk -v out="$out" -f bench/results.awk "$out"/metadata "$out"/count-{base,bound,ours}{,.functions,.worker} "$out"/time-{base,bound,ours}
+awk -v out="$out" -f bench/results.awk "$out"/metadata "$out"/count-{base,bound,ours}{,.functions,.worker} "$out"/time-*
 note='On TCG, where STAC, CLAC and LFENCE cost what any instruction does: they say that packets flow.'
 ! grep -q kvm "$cache/accel" || note='On KVM: these are the real ones.'
 awk -v out="$out" -v note="$note" -f bench/report.awk "$out"/counts.tsv "$out"/rates.tsv

@@ -14,6 +14,9 @@
  *
  *	ROUND WORKLOAD MODE PACKETS SECONDS
  *
+ * ringmap_bench client TAP MODE...: the same lines for what another program, such as
+ * DPDK's testpmd, sends into a TAP; it is dropped there.
+ *
  * A mode is an accessor; or "base" or "bound", of kernels that have none. BENCH_QUICK
  * in the environment leaves out what is not in the quick set, and BENCH_ONLY names
  * the workloads to run, with blanks between them.
@@ -21,7 +24,7 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
-#include <poll.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -333,6 +336,48 @@ static void time_rounds(struct bench *b, char **modes)
 		invalidate_end(b, thread);
 }
 
+static unsigned long dropped(const char *tap)
+{
+	char path[96], text[32];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/rx_dropped", tap);
+	read_text(path, text, sizeof(text));
+	return strtoul(text, NULL, 10);
+}
+
+/* What one round of a mode is worth, as the accessor of all devices */
+static void client_round(const char *tap, const char *mode, int round)
+{
+	unsigned long packets;
+	double t;
+
+	if (is_accessor(mode) && write_text("/sys/kernel/debug/vhost/accessor", mode) < 0)
+		errx(1, "cannot set the accessor of all devices to %s", mode);
+	usleep(50000);
+	packets = dropped(tap);
+	t = now();
+	usleep(ROUND_SECONDS * 2e6);
+	packets = dropped(tap) - packets;
+	if (!packets)
+		errx(1, "nothing is sent to %s", tap);
+	printf("%d testpmd,tx %s %lu %.6f\n", round, mode, packets, now() - t);
+	fflush(stdout);
+}
+
+static int client(const char *tap, char **modes)
+{
+	struct vring_dev d = { .cfg.sink = true, .ifindex = if_nametoindex(tap) };
+
+	if (!d.ifindex)
+		err(1, "%s", tap);
+	if (vring_loop_frames(&d))
+		errx(1, "%s", d.vdev.error);
+	for (int round = 1; round <= ROUNDS; round++)
+		for (char **m = modes; *m; m++)
+			client_round(tap, *m, round);
+	return 0;
+}
+
 static bool wanted(const struct workload *w)
 {
 	const char *only = getenv("BENCH_ONLY");
@@ -351,8 +396,10 @@ int main(int argc, char **argv)
 	static struct bench b;
 	void (*how)(struct bench *b, char **modes);
 
+	if (argc > 3 && !strcmp(argv[1], "client"))
+		return client(argv[2], argv + 3);
 	if (argc < 3 || (strcmp(argv[1], "count") && strcmp(argv[1], "time")))
-		errx(1, "usage: ringmap_bench count|time MODE...");
+		errx(1, "usage: ringmap_bench count|time MODE... or client TAP MODE...");
 	how = strcmp(argv[1], "count") ? time_rounds : count;
 	/* So that vhost, on the same processor, finds all that the driver has to send. */
 	if (how == count && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ 1 }))

@@ -203,7 +203,7 @@ static void reset_queues(struct vring_dev *d)
 	d->expect_seq = d->next_seq;
 }
 
-static int set_frame_loop(struct vring_dev *d)
+int vring_loop_frames(struct vring_dev *d)
 {
 	/* Every frame goes back where it came from, or nowhere. */
 	struct bpf_insn prog[] = {
@@ -299,7 +299,7 @@ int vring_open_tap(struct vring_dev *d)
 	d->ifindex = ifr.ifr_ifindex;
 	if (!ret && d->cfg.inject)
 		ret = open_packet(d);
-	return ret ? ret : set_frame_loop(d);
+	return ret ? ret : vring_loop_frames(d);
 }
 
 static int vhost_gave_up(struct vring_dev *d)

@@ -203,6 +203,9 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg);
 /** vring_open_tap() - a TAP that sends every frame back, or drops it, as @d->cfg says */
 int vring_open_tap(struct vring_dev *d);
 
+/** vring_loop_frames() - what becomes of frames that the TAP gets: see @d->cfg.sink */
+int vring_loop_frames(struct vring_dev *d);
+
 /** vring_setup() - tell vhost everything anew, after VHOST_RESET_OWNER */
 int vring_setup(struct vring_dev *d);
 
