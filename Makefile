@@ -11,7 +11,7 @@ VARIANT ?= vm
 JOBS ?= $(shell nproc)
 BASE ?= /usr/src/linux-source-$(shell cat scripts/base-series).tar.xz
 OUT ?= out/series
-export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T
+export RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T SANITIZE
 
 .PHONY: help demo check check-full tree kernel selftests shell refresh series
 .PHONY: bench bench-budget
@@ -24,7 +24,7 @@ help:
 #|
 #|   make demo          packets through mapped rings, beside user access; out/demo.json
 #|   make check         all tests
-#|   make check-full    and the debug kernel, the mutants and bisect-check
+#|   make check-full    and the debug kernel, the mutants, bisect-check and qemu-check
 #|
 #|   make tree          base kernel plus our commits, as a git tree; prints its path
 #|   make kernel        build it: VARIANT=vm (default), debug, kcsan or off; prints the image
@@ -60,7 +60,8 @@ help:
 #|
 #|   make qemu          QEMU 7.2 with our patches of migration; prints its path; PREFIX=dir installs
 #|   make qemu-demo     a migration beside a bandwidth limit by each policy, as a picture
-#|   make qemu-check    our patches by checkpatch, and QEMU's tests of migration; T=name for one
+#|   make qemu-check    our patches by checkpatch, and QEMU's tests of migration; T=name for one;
+#|                      SANITIZE=1 with ASan and UBSan
 #|   make qemu-bench    pages/s by each policy over limits, threads and ratios (an hour); QUICK=1
 #|   make qemu-refresh  write the commits made in the tree back to qemu/
 #|
@@ -72,11 +73,11 @@ demo:
 	@scripts/demo.sh
 
 check:
-	@scripts/deps.sh install build vm lint tools
+	@scripts/deps.sh install build vm lint tools qemu
 	@scripts/check.sh
 
 check-full:
-	@scripts/deps.sh install build vm lint tools
+	@scripts/deps.sh install build vm lint tools qemu
 	@scripts/check.sh full
 
 tree:

@@ -183,6 +183,7 @@ else
 	test_step "kernel" false
 fi
 test_step "options off are the base" scripts/off-proof.sh
+test_step "QEMU's policy of compression" env SANITIZE= T= scripts/qemu-check.sh short
 if [ "${1:-}" = full ]; then
 	test_step "debug kernel" env VARIANT=debug T= scripts/selftests.sh
 	test_step "storm on the debug kernel" env VARIANT=debug scripts/storm.sh
@@ -199,6 +200,8 @@ if [ "${1:-}" = full ]; then
 	test_step "instructions of tracepoints" scripts/trace-cost.sh
 	test_step "a guest's net and vsock" scripts/guest.sh
 	test_step "hmm-tests as on the base" scripts/hmm-tests.sh
+	test_step "QEMU's tests of migration" env SANITIZE= T= scripts/qemu-check.sh
+	test_step "QEMU's tests of migration with ASan and UBSan" env SANITIZE=1 T= scripts/qemu-check.sh
 fi
 say "$((SECONDS - start)) s"
 echo "$passed passed, $failed failed, 0 skipped"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# qemu-build.sh [TARGET...]: build the QEMU of the cache's tree, and what else of it is
-# asked for; print the path of its qemu-system-x86_64. PREFIX=dir installs that.
+# qemu-build.sh [TARGET...]: build the QEMU of the cache's tree, or what of it is asked for;
+# print the path of its qemu-system-x86_64. PREFIX=dir installs that. SANITIZE=1 builds, beside
+# it, one that finds accesses past a buffer and undefined behaviour.
 . scripts/common.sh
 
 src=$cache/qemu/src
@@ -9,6 +10,10 @@ flags=(--target-list=x86_64-softmmu --without-default-features --enable-tcg --en
 	--with-git-submodules=ignore '--cc=ccache gcc'
 	# the distribution's source comes without firmware, which is in packages of its own
 	--firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu)
+if [ -n "${SANITIZE:-}" ]; then
+	out=$out-sanitize
+	flags+=(--enable-sanitizers)
+fi
 export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$cache/qemu
 
 configure() { (cd "$out" && "$src/configure" "${flags[@]}"); }
@@ -24,7 +29,7 @@ if [ "$(cat "$out/flags" 2>/dev/null)" != "${flags[*]}" ]; then
 	echo "${flags[*]}" > "$out/flags"
 fi
 say "building QEMU"
-logged qemu-build ninja -C "$out" -j"$jobs" qemu-system-x86_64 "$@" || exit 1
+logged qemu-build ninja -C "$out" -j"$jobs" "${@:-qemu-system-x86_64}" || exit 1
 if [ -n "${PREFIX:-}" ]; then
 	install -D -t "$PREFIX/bin" "$out/qemu-system-x86_64" || die "cannot install into PREFIX=$PREFIX"
 	out=$PREFIX/bin

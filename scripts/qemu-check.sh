@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# qemu-check.sh: our patches of QEMU by its own checkpatch, and its tests of migration, ours
-# among them. T=name for one test. One that the tree does not have is named and left out.
+# qemu-check.sh [short]: our patches of QEMU by its own checkpatch, and its tests of migration,
+# ours among them. T=name for one test. One that the tree does not have is named and left out.
+# SANITIZE=1 runs them with ASan and UBSan, any report of which fails. Short is without those
+# that start a QEMU, so that none has to be built.
 . scripts/common.sh
 
 src=$cache/qemu/src
-out=$cache/qemu/build
+out=$cache/qemu/build${SANITIZE:+-sanitize}
 unit=(test-xbzrle test-compress-adaptive)
 qtests=(migration-test)
+[ "${1:-}" != short ] || qtests=()
 if [ -n "${T:-}" ]; then
 	wanted() { local t; for t in "$@"; do [ "$t" != "$T" ] || echo "$t"; done; }
 	mapfile -t unit < <(wanted "${unit[@]}")
@@ -27,11 +30,32 @@ for t in "${unit[@]}"; do
 	targets+=("tests/unit/$t") names+=("$t")
 done
 for t in "${qtests[@]}"; do
-	targets+=("tests/qtest/$t") names+=("qtest-x86_64/$t")
+	targets+=(qemu-system-x86_64 "tests/qtest/$t") names+=("qtest-x86_64/$t")
 done
 [ ${#names[@]} -gt 0 ] || die "no test ${T:-}"
 scripts/qemu-build.sh "${targets[@]}" > /dev/null
+
+# The older peer is the distribution's own.
+old=/usr/bin/qemu-system-x86_64
+if [ ${#qtests[@]} = 0 ]; then
+	:
+elif [[ $("$old" --version 2>/dev/null || true) == *' version 7.2.'* ]]; then
+	export QTEST_QEMU_BINARY_OLD=$old
+else
+	say "no QEMU 7.2 in $old (package qemu-system-x86): the tests with an older peer are left out"
+fi
+# Also of a process whose end no test looks at. What QEMU has when it exits is no leak to it.
+reports=$logs/qemu-sanitizer
+rm -f "$reports".*
+export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$reports
+export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1:log_path=$reports
 say "running ${names[*]}"
 logged qemu-test meson test -C "$out" --no-rebuild --print-errorlogs -t 4 "${names[@]}" || bad=1
 grep -E '^ *[0-9]+/[0-9]+ |^(Ok|Fail|Skipped|Timeout):' "$logs/qemu-test.log" || true
+# They also warn that they know of coroutines only what QEMU tells them.
+while IFS= read -r report; do
+	head -15 "$report" >&2
+	say "a sanitizer's report; the whole is $report"
+	bad=1
+done < <(grep -lsE 'ERROR: |runtime error: ' "$reports".*)
 [ "$bad" = 0 ] || die "not clean"
