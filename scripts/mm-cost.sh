@@ -9,7 +9,9 @@ build_base
 
 count() {
 	say "counting on $1"
+	# What fork() copies depends on where everything lies.
 	ringvm --kernel "$2" --accel icount --cpus 1 --memory 2G --timeout 600 --quiet \
+		--append norandmaps \
 		--log "$logs/mm-cost-$1.console" --out "$logs/mm-cost-$1" -- \
 		"$selftests/mmu_cost" || die "counting on $1 failed"
 }
