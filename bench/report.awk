@@ -1,6 +1,6 @@
 # The report page of bench.sh, in Markdown, from its tables; and results.json.
 #	awk -v out=DIR -f report.awk counts.tsv rates.tsv
-BEGIN { FS = "\t"; split("base uaccess checked ringmap bound", modes) }
+BEGIN { FS = "\t"; split("base uaccess checked ringmap bound", modes, " ") }
 !($1 in seen) { seen[$1]; workloads[++n] = $1 }
 FILENAME ~ /counts.tsv$/ {
 	insns[$1, $2] = $3; stac[$1, $2] = $4; lfence[$1, $2] = $5; locked[$1, $2] = $6
@@ -77,7 +77,7 @@ END {
 	print "\n## Counts\n" > page
 	print "Of a packet, on the task that runs vhost's work, with one processor: instructions, those" > page
 	print "against *uaccess*, STAC (each with its CLAC) and LFENCE, and of both those for metadata," > page
-	print "locked instructions, sections under the map lock. Exact, and the same in each run.\n" > page
+	print "locked instructions, sections under the map lock. From run to run they differ by 0.5 %.\n" > page
 	print "| workload | accessor | instructions | / uaccess | / bound | STAC | LFENCE | metadata STAC | metadata LFENCE | locked | sections |" > page
 	print "|---|---|---|---|---|---|---|---|---|---|---|" > page
 	for (i = 1; i <= n; i++)

@@ -8,12 +8,14 @@
 
 out=$here/out/bench
 budgeted='ring,window=64 tx,window=1 tx,window=64 rx,window=64'
-only=''
+only='' set=''
 case ${1:-} in
 '') ;;
-budget | set-budget) only=$budgeted out=$logs/bench-budget ;;
+budget) only=$budgeted ;;
+set-budget) only=$budgeted set=1 ;;
 *) die "bench.sh: '$1' is not budget or set-budget" ;;
 esac
+[ -z "$only" ] || out=$logs/bench-budget
 step() { say "[$SECONDS s] $*"; }
 
 # boot NAME IMAGE HOW ARGS...: one boot; HOW is count or time
@@ -36,7 +38,7 @@ mkdir -p "$out" || die "cannot create $out"
 VARIANT=vm prepare
 if [ -n "$only" ]; then
 	boot ours "$kernel" count uaccess checked ringmap
-	awk -v set="${1#budget}" -f bench/budget.awk "$out/count-ours" "$out/count-ours.worker" bench/budget.json
+	awk -v set="$set" -f bench/budget.awk "$out/count-ours" "$out/count-ours.worker" bench/budget.json
 	exit
 fi
 
