@@ -99,5 +99,6 @@ void live(double dirty);
 /* report.c: tables and verdicts of the runs in a file; 0 when all goals are met */
 int report(const char *runs, const char *cells);
 double ideal(double pages_per_s, double bytes_per_page, double bytes_per_s);
+double compressed_of(double pages_per_s, double bytes_per_s, double bytes_per_page);
 
 #endif

@@ -29,7 +29,7 @@ const struct policy policies[N_POLICIES] = {
 	[CALIBRATE] = { "calibrate", "{\"compress-wait-thread\": true}" },
 	[ON] = { "on", "{\"compress-wait-thread\": true}" },
 	[OFF] = { "off", "{\"compress-wait-thread\": false}" },
-	[ADAPTIVE] = { "adaptive", "{\"compress-wait-thread-adaptive\": true}" },
+	[ADAPTIVE] = { "adaptive", "{\"compress-wait-thread\": true}" },
 	[RAW] = { "raw", "{\"multifd-compression\": \"none\"}" },
 	[MULTIFD] = { "multifd", "{}" },
 	[MULTIFD_ADAPTIVE] = { "multifd-adaptive", "{}" },
@@ -261,6 +261,10 @@ void migrate(struct guest *guest, const struct policy *policy, const char *metho
 	enable(guest, method ? "multifd" : "compress");
 	if (policy == policies + MULTIFD_ADAPTIVE)
 		enable(guest, "multifd-adaptive");
+	/* Also off, for a guest that migrates more than once. */
+	if (!method && opt.use[ADAPTIVE])
+		json_object_object_add(parameters, "compress-wait-thread-adaptive",
+				       json_object_new_boolean(policy == policies + ADAPTIVE));
 	if (method && policy != policies + RAW)
 		json_object_object_add(parameters, "multifd-compression",
 				       json_object_new_string(method));
@@ -424,6 +428,13 @@ static double get(struct json_object *run, const char *key)
 	return json_object_get_double(value);
 }
 
+/* The speed at which raw pages alone make what compression alone makes. */
+static double even(double pages)
+{
+	return round(pages * RAW_BYTES / 1e5) * 1e5;
+}
+
+/* What the threads make: alone, where each waits for its next page, or beside raw pages. */
 static void calibrate(struct spec s, int ram, double *pages, double *bytes)
 {
 	struct json_object *result;
@@ -434,12 +445,15 @@ static void calibrate(struct spec s, int ram, double *pages, double *bytes)
 	*pages = get(result, "pages_per_s");
 	*bytes = get(result, "bytes_per_page");
 	json_object_put(result);
-}
-
-/* The speed at which raw pages alone make what compression alone makes. */
-static double even(double pages)
-{
-	return round(pages * RAW_BYTES / 1e5) * 1e5;
+	if (s.method || !opt.use[ADAPTIVE])
+		return;
+	s.policy = policies + ADAPTIVE;
+	s.limit = even(*pages);
+	s.link = 0;
+	result = run(&s, ram);
+	*pages = fmax(*pages, compressed_of(get(result, "pages_per_s"), get(result, "bytes_per_s"),
+					 *bytes));
+	json_object_put(result);
 }
 
 /* All policies in turns, at each of some speeds. */
@@ -545,14 +559,14 @@ static int plan(void)
 	for (int p = 0; p < N_POLICIES; p++)
 		used += opt.use[p] && applies(p, opt.methods[0]);
 	for (int i = 0; i < opt.limits.count; i++)
-		n += opt.turns * used + !opt.limits.at[i];
+		n += opt.turns * used + 2 * !opt.limits.at[i];
 	for (int i = 0; i < opt.links.count; i++)
-		n += opt.turns * used + !opt.links.at[i];
+		n += opt.turns * used + 2 * !opt.links.at[i];
 	n *= opt.ratios.count * opt.threads.count * opt.n_methods;
 	for (int p = ON; p <= ADAPTIVE && opt.kernel; p++)
 		n += opt.use[p] * opt.turns * opt.dirty.count * opt.live.count * opt.threads.count;
 	if (opt.changes)
-		n += opt.threads.count * (2 + opt.turns * (opt.ratios.count > 1 ? 6 : 4));
+		n += opt.threads.count * (4 + opt.turns * (opt.ratios.count > 1 ? 6 : 4));
 	return n;
 }
 

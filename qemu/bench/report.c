@@ -48,6 +48,39 @@ double ideal(double pages_per_s, double bytes_per_page, double bytes_per_s)
 				    bytes_per_s / bytes_per_page;
 }
 
+/* How many of the pages were compressed ones, of so many bytes each; the rest were raw. */
+double compressed_of(double pages_per_s, double bytes_per_s, double bytes_per_page)
+{
+	return (pages_per_s * RAW_BYTES - bytes_per_s) / (RAW_BYTES - bytes_per_page);
+}
+
+static double median(const double *values, int n);
+
+/*
+ * What the threads can make at this ratio: the most that they made in any of its cells, alone
+ * or, by adaptive, beside raw pages. Alone, each waits for its next page.
+ */
+static double most_compressed(const struct cell *c)
+{
+	double most = 0;
+
+	for (const struct cell *o = cells; o < cells + count; o++) {
+		double made[TURNS];
+		int n = 0;
+
+		if (*o->method || !strcmp(o->set, "live") || o->ratio != c->ratio ||
+		    o->threads != c->threads)
+			continue;
+		for (; n < o->turns[ADAPTIVE] && n < o->turns[CALIBRATE]; n++)
+			made[n] = compressed_of(o->pages[ADAPTIVE][n], o->bytes[ADAPTIVE][n],
+					     o->per_page[n]);
+		/* NAN where there is none */
+		most = fmax(most, fmax(median(made, n),
+				       median(o->pages[CALIBRATE], o->turns[CALIBRATE])));
+	}
+	return most;
+}
+
 /*
  * In a turn of a cell. With multifd, a channel that sends a raw page compresses none: the
  * channels share their time between what compression alone makes and what raw pages alone
@@ -58,7 +91,9 @@ static double ideal_in(const struct cell *c, int turn)
 	double pages = c->pages[CALIBRATE][turn], used = pages * c->per_page[turn];
 	double raw = c->pages[RAW][turn], share;
 
-	if (!*c->method || used >= c->limit)
+	if (!*c->method)
+		return ideal(most_compressed(c), c->per_page[turn], c->limit);
+	if (used >= c->limit)
 		return ideal(pages, c->per_page[turn], c->limit);
 	share = (c->limit - used) / (raw * RAW_BYTES - used);
 	return raw > pages ? pages + fmin(share, 1) * (raw - pages) : pages;
@@ -261,8 +296,8 @@ static void plot_row(const struct cell *c, FILE *plot)
 			c->threads, c->ratio, cell_ideal(c));
 	else
 		fprintf(plot, "%g %g %g %g %g %g", c->ratio, c->threads, c->limit / 1e6,
-			median(c->pages[CALIBRATE], c->turns[CALIBRATE]),
-			median(c->per_page, c->turns[CALIBRATE]) / PAGE, cell_ideal(c));
+			most_compressed(c), median(c->per_page, c->turns[CALIBRATE]) / PAGE,
+			cell_ideal(c));
 	for (int p = first(c); p <= adaptive(c); p++)
 		fprintf(plot, " %g %g %g %g", median(c->pages[p], c->turns[p]),
 			at(c->pages[p], c->turns[p], 0), at(c->pages[p], c->turns[p], 1),
@@ -274,7 +309,8 @@ static void row(const struct cell *c)
 {
 	const int from = first(c), to = adaptive(c);
 	double r = median(c->per_page, c->turns[CALIBRATE]) / PAGE;
-	double rate = median(c->pages[CALIBRATE], c->turns[CALIBRATE]);
+	double rate = *c->method ? median(c->pages[CALIBRATE], c->turns[CALIBRATE]) :
+				   most_compressed(c);
 
 	printf("%-5s %s%s%5.2f %3.0f %6.1f %6.1f %5.2f", c->set, c->method, *c->method ? " " : "",
 	       c->ratio, c->threads, c->limit / 1e6, rate / 1e3, r);
@@ -364,7 +400,7 @@ static void judge_cell(const struct cell *c, int *hopeless)
 	double better = fmax(median(c->pages[ON], c->turns[ON]),
 			     median(c->pages[OFF], c->turns[OFF]));
 	double gain = median(c->pages[ADAPTIVE], c->turns[ADAPTIVE]) / better;
-	double even = c->limit / RAW_BYTES / median(c->pages[CALIBRATE], c->turns[CALIBRATE]);
+	double even = c->limit / RAW_BYTES / most_compressed(c);
 	double possible = cell_ideal(c) / better;
 	char where[80];
 
