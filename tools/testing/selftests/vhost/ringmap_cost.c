@@ -19,6 +19,7 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,15 @@ static void run_bad(const char *name, enum vring_memory kind, bool indirect)
 	vring_close(&d);
 }
 
+/* With SCHED_FIFO, vhost on the same processor finds all that the driver has to send. */
+static void schedule(int policy)
+{
+	struct sched_param p = { .sched_priority = policy == SCHED_FIFO };
+
+	if (sched_setscheduler(0, policy, &p))
+		err(1, "sched_setscheduler");
+}
+
 int main(int argc, char **argv)
 {
 	static const unsigned int windows[] = { 1, 16, 64, 128 };
@@ -155,10 +165,12 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		errx(1, "name what to run: base, uaccess, checked, ringmap, unmappable, bad");
 	bad = !strcmp(argv[argc - 1], "bad");
+	schedule(SCHED_FIFO);
 	for (int sink = 0; sink < 2; sink++)
 		for (unsigned int w = 0; w < sizeof(windows) / sizeof(*windows); w++)
 			for (int i = 1; i < argc - bad; i++)
 				run(argv[i], windows[w], sink);
+	schedule(SCHED_OTHER);
 	if (bad) {
 		run_bad("huge", VRING_THP, true);
 		run_bad("scattered", VRING_ANON, true);
