@@ -42,7 +42,7 @@ help:
 #|   make mm-queues     what mapped rings cost other memory, and invalidations cost them
 #|   make ring-cost     instructions, STAC, LFENCE and locks that a packet costs
 #|   make bench         all that a packet costs, by every accessor and by the bound; a report
-#|                      with plots in out/bench (25 minutes); QUICK=1 is a subset
+#|                      with plots in out/bench; QUICK=1 is a subset
 #|   make bench-budget  set bench/budget.json, which 'make check' holds counts against
 #|   make bench-model   what ringmap gains by a model of costs, and how well that holds; COUNTS=file
 #|   make order         rules of order and locks, over 10 minutes of traffic

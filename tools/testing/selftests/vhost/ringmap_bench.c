@@ -38,12 +38,6 @@
 #include "virtqueue.h"
 #include "vring.h"
 
-/* drivers/vhost/test.h, which is not exported */
-#define VHOST_TEST_RUN	_IOW(VHOST_VIRTIO, 0x31, int)
-
-#define begin_count()	__asm__ volatile("nopl 0x52430001(%%rax,%%rax)" ::: "memory")
-#define end_count()	__asm__ volatile("nopl 0x52430002(%%rax,%%rax)" ::: "memory")
-
 #define MAX_PAIRS	8
 #define COUNTED		4096U
 #define ROUNDS		7

@@ -31,9 +31,6 @@
 #define PACKETS	4096
 #define PAGE	4096UL
 
-#define begin_count()	__asm__ volatile("nopl 0x52430001(%%rax,%%rax)" ::: "memory")
-#define end_count()	__asm__ volatile("nopl 0x52430002(%%rax,%%rax)" ::: "memory")
-
 static int interval;
 
 static void *reserved_memory(size_t len)

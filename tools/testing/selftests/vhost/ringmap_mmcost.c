@@ -42,10 +42,6 @@
 #define MADV_COLD	20
 #endif
 
-/* A counter of functions' instructions knows them: scripts/ringcount.c. */
-#define begin_count()	__asm__ volatile("nopl 0x52430001(%%rax,%%rax)" ::: "memory")
-#define end_count()	__asm__ volatile("nopl 0x52430002(%%rax,%%rax)" ::: "memory")
-
 #define PAGE		4096UL
 #define PAGES		64
 #define DEVICES		512

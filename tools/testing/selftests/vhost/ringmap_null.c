@@ -11,9 +11,6 @@
 
 #include "ringmap_devices.h"
 
-/* drivers/vhost/test.h, which is not exported */
-#define VHOST_TEST_RUN	_IOW(VHOST_VIRTIO, 0x31, int)
-
 /*
  * vhost-test adds up lengths and reads nothing, so all buffers lie in the same
  * memory. After 512 KiB its handler lets others have a turn: with short buffers

@@ -20,6 +20,9 @@
 
 #define BIT_ULL(n)	(1ULL << (n))
 
+/* drivers/vhost/test.h, which is not exported */
+#define VHOST_TEST_RUN	_IOW(VHOST_VIRTIO, 0x31, int)
+
 #define MAX_QUEUES	3
 #define MAX_SEGMENTS	4
 #define PAGE		4096UL
