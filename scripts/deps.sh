@@ -15,7 +15,7 @@ for set in "$@"; do
 		libjson-c-dev gnuplot-nox fonts-dejavu-core trace-cmd bpftrace linux-perf
 		tmux mandoc bsdextrautils python3-jsonschema) ;;
 	qemu) packages+=(gcc libc6-dev git ccache pkg-config dpkg-dev meson ninja-build
-		libglib2.0-dev libpixman-1-dev libzstd-dev libfdt-dev zlib1g-dev
+		libglib2.0-dev libpixman-1-dev libzstd-dev libgnutls28-dev libfdt-dev zlib1g-dev
 		libjson-c-dev gnuplot-nox fonts-dejavu-core seabios ipxe-qemu qemu-system-data) ;;
 	*) echo "deps: no set '$set'" >&2; exit 1 ;;
 	esac

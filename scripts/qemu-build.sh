@@ -7,6 +7,7 @@
 src=$cache/qemu/src
 out=$cache/qemu/build
 flags=(--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-zstd
+	--enable-gnutls
 	--with-git-submodules=ignore '--cc=ccache gcc'
 	# the distribution's source comes without firmware, which is in packages of its own
 	--firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu)

@@ -210,6 +210,14 @@ static struct cell *find(struct json_object *run)
 	double threads = number(run, "threads");
 	double limit = number(run, !strcmp(set, "link") ? "link" : "limit");
 	struct cell *c = cells;
+	char change[32];
+
+	if (!strcmp(set, "change")) {
+		snprintf(change, sizeof(change), "change %s", text(run, "change"));
+		set = change;
+		ratio = number(run, "from");
+		limit = number(run, "to");
+	}
 
 	for (; c < cells + count; c++)
 		if (!strcmp(c->set, set) && !strcmp(c->method, method) && c->ratio == ratio && c->threads == threads &&
@@ -220,6 +228,11 @@ static struct cell *find(struct json_object *run)
 	count++;
 	*c = (struct cell) { strdup(set), strdup(method), ratio, threads, limit, .turns = { 0 } };
 	return c;
+}
+
+static bool is_change(const struct cell *c)
+{
+	return !strncmp(c->set, "change ", 7);
 }
 
 static void keep(struct json_object *run)
@@ -236,6 +249,11 @@ static void keep(struct json_object *run)
 		/* A migration that did not converge takes for ever. */
 		c->pages[p][turn] = number(run, "converged") ? number(run, "total_s") : INFINITY;
 		c->bytes[p][turn] = number(run, "downtime_s");
+		return;
+	}
+	if (is_change(c)) {
+		c->pages[p][turn] = number(run, "settle_s");
+		c->bytes[p][turn] = number(run, "settled_share");
 		return;
 	}
 	c->pages[p][turn] = number(run, "pages_per_s");
@@ -456,28 +474,34 @@ static void live_row(const struct cell *c)
 	judge(&live_best, share, where);
 }
 
-static void change(struct json_object *run)
+static void change_row(const struct cell *c)
 {
-	double took = number(run, "settle_s"), share = number(run, "settled_share");
-	double unit = strcmp(text(run, "change"), "ratio") ? 1e6 : 1;
+	double unit = strcmp(c->set, "change ratio") ? 1e6 : 1;
 	char where[80];
 
-	snprintf(where, sizeof(where), "%s %g to %g%s, threads %g", text(run, "change"),
-		 number(run, "from") / unit, number(run, "to") / unit, unit > 1 ? " MB/s" : "",
-		 number(run, "threads"));
-	printf("%-8s %-50s settles in %4.1f s, at %.3f of the ideal\n", text(run, "policy"), where,
-	       took, share);
-	if (strcmp(text(run, "policy"), "adaptive"))
-		return;
-	judge(&settle, took, where);
-	judge(&settled, share, where);
+	snprintf(where, sizeof(where), "%s %.3g to %.3g%s, threads %g", c->set + 7, c->ratio / unit,
+		 c->limit / unit, unit > 1 ? " MB/s" : "", c->threads);
+	for (int p = ON; p <= ADAPTIVE; p++) {
+		const double *took = c->pages[p], *share = c->bytes[p];
+		int n = c->turns[p];
+
+		if (!n)
+			continue;
+		printf("%-8s %-40s settles in %.1f (%.1f-%.1f) s, at %.3f (%.3f-%.3f) of the ideal\n",
+		       policies[p].name, where, median(took, n), at(took, n, 0), at(took, n, 1),
+		       median(share, n), at(share, n, 0), at(share, n, 1));
+		if (p != ADAPTIVE)
+			continue;
+		judge(&settle, median(took, n), where);
+		judge(&settled, median(share, n), where);
+	}
 }
 
 int report(const char *runs, const char *plot_path)
 {
 	FILE *in = fopen(runs, "r"), *plots[2] = { NULL };	/* the second: of multifd */
 	int hopeless = 0, line = 0, judged = 0, disturbed = 0;
-	const struct cell *last = NULL;
+	const struct cell *last = NULL, *c = cells;
 	char *buffer = NULL, plot_name[PATH_MAX];
 	size_t size = 0;
 	bool ok;
@@ -497,9 +521,7 @@ int report(const char *runs, const char *plot_path)
 			die("%s:%d is not JSON", runs, line);
 		judged += !isnan(number(run, "processors_others"));
 		disturbed += number(run, "processors_others") > DISTURBED;
-		if (!strcmp(text(run, "set"), "change"))
-			change(run);
-		else if (strcmp(text(run, "set"), "calibrate"))
+		if (strcmp(text(run, "set"), "calibrate"))
 			keep(run);
 		json_object_put(run);
 	}
@@ -508,7 +530,9 @@ int report(const char *runs, const char *plot_path)
 	if (!line)
 		die("%s holds no runs", runs);
 	qsort(cells, count, sizeof(*cells), by_place);
-	for (const struct cell *c = cells; c < cells + count; last = c++) {
+	for (; c < cells + count && is_change(c); c++)	/* these come first */
+		change_row(c);
+	for (; c < cells + count; last = c++) {
 		FILE *plot = plots[!!*c->method];
 
 		if (!last || !!*last->method != !!*c->method ||
