@@ -39,7 +39,19 @@ step "migrating"
 # Without this shell, it would go on for long.
 migrate() { setpriv --pdeathsig TERM "$migbench" --qemu "$qemu" "$@"; }
 migrate "${what[@]}" > "$out/runs.jsonl" || exit 1
-[ ${#multifd[@]} = 0 ] || migrate "${multifd[@]}" >> "$out/runs.jsonl" || exit 1
+if [ ${#multifd[@]} -gt 0 ]; then
+	# A packet is longer than a Unix socket's queue. Here it is as long as TCP's grows to.
+	queue=/proc/sys/net/core/wmem_default
+	before=$(< "$queue")
+	if [ -w "$queue" ]; then
+		trap 'echo "$before" > "$queue"' EXIT
+		awk '{ print $3 }' /proc/sys/net/ipv4/tcp_wmem > "$queue"
+	else
+		say "only root can make a socket's queue as long as TCP's: links stay half idle"
+	fi
+	migrate "${multifd[@]}" >> "$out/runs.jsonl" || exit 1
+	[ ! -w "$queue" ] || echo "$before" > "$queue"
+fi
 rc=0
 # The demo shows; the bench judges.
 "$migbench" --report "$out/runs.jsonl" --cells "$out/cells" | tee "$out/table" || [ "${1:-}" = demo ] || rc=1

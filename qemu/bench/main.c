@@ -207,24 +207,27 @@ static double pages_at(const struct samples *s, double t)
 	       (s->pages[i] - s->pages[i - 1]);
 }
 
+/* Whether the mean from one time to another is within 5 % of a rate. */
+static bool has_rate(const struct samples *s, double from, double to, double rate)
+{
+	return fabs((pages_at(s, to) - pages_at(s, from)) / (to - from) / rate - 1) <= 0.05;
+}
+
 /*
- * Seconds from the change until each mean over 0.3 s stays within 5 % of the rate
- * of the last second, which is in *rate.
+ * Seconds from the change until the mean over 0.3 s, and that over all that follows, is
+ * within 5 % of the rate of the last second, which is in *rate. Means over 0.3 s alone would
+ * also tell of disturbances long after.
  */
 static double settling(const struct samples *s, double changed, double *rate)
 {
 	const double end = s->t[s->count - 1], mean = 0.3;
-	double took = end - changed;
+	double t = changed;
 
 	*rate = slope(s, s->pages, end - 1);
-	for (double t = end - mean; t >= changed; t -= 0.1) {
-		double here = (pages_at(s, t + mean) - pages_at(s, t)) / mean;
-
-		if (fabs(here / *rate - 1) > 0.05)
-			break;
-		took = t - changed;
-	}
-	return took < 0.1 ? 0 : took;
+	while (t < end - mean &&
+	       !(has_rate(s, t, t + mean, *rate) && has_rate(s, t, end, *rate)))
+		t += 0.1;
+	return t - changed;
 }
 
 void add(struct json_object *run, const char *key, double value)
@@ -469,6 +472,10 @@ static void table(const char *set, const struct list *speeds, const char *method
 		if (!speed) {
 			calibrate(s, ram, &pages, &bytes);
 			speed = even(pages);
+		}
+		if (!strcmp(set, "link") && speed > SINK_MOST * (method ? threads : 1)) {
+			say("a link of %.0f MB/s is left out: the sink cannot hold it", speed / 1e6);
+			continue;
 		}
 		*(!strcmp(set, "limit") ? &s.limit : &s.link) = speed;
 		for (s.turn = 1; s.turn <= opt.turns; s.turn++)
