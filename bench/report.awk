@@ -4,7 +4,7 @@ BEGIN { FS = "\t"; split("base uaccess checked ringmap bound", modes, " ") }
 !($1 in seen) { seen[$1]; workloads[++n] = $1 }
 FILENAME ~ /counts.tsv$/ {
 	insns[$1, $2] = $3; stac[$1, $2] = $4; lfence[$1, $2] = $5; locked[$1, $2] = $6
-	sections[$1, $2] = $7; mstac[$1, $2] = $8; mlfence[$1, $2] = $9
+	sections[$1, $2] = $7; mstac[$1, $2] = $8; mlfence[$1, $2] = $9; minsns[$1, $2] = $10
 	next
 }
 { rate[$1, $2, $3] = $4; if ($3 > rounds[$1, $2]) rounds[$1, $2] = $3 }
@@ -91,6 +91,26 @@ END {
 				lfence[w, modes[m]], mstac[w, modes[m]], mlfence[w, modes[m]],
 				locked[w, modes[m]], sections[w, modes[m]] > page
 		}
+	print "\n## Profile\n" > page
+	print "Where a packet's instructions are spent: in what accesses virtqueue metadata, which is" > page
+	print "vhost.c, ringmap.c and user access to scalars, and in all else, the packet's own work." > page
+	print "The last column is what the metadata of *uaccess* is of all: less than 1 minus this is" > page
+	print "out of reach of any accessor, and the bound shows what is left with none at all.\n" > page
+	print "| workload | metadata: uaccess | ringmap | bound | all else: uaccess | ringmap | bound | metadata of all |" > page
+	print "|---|---|---|---|---|---|---|---|" > page
+	for (i = 1; i <= n; i++) {
+		w = workloads[i]
+		if (!has(w, "uaccess") || !has(w, "bound"))
+			continue
+		printf "| %s |", w > page
+		for (m = 2; m <= 5; m++)
+			if (m != 3)
+				printf " %.0f |", minsns[w, modes[m]] > page
+		for (m = 2; m <= 5; m++)
+			if (m != 3)
+				printf " %.0f |", insns[w, modes[m]] - minsns[w, modes[m]] > page
+		printf " %.3f |\n", minsns[w, "uaccess"] / insns[w, "uaccess"] > page
+	}
 	print "\n![instructions](instructions.svg)\n\n![STAC and LFENCE](barriers.svg)\n" > page
 	print "## Rates\n" > page
 	print "Packets per second of the rounds of one boot (*base* and *bound*: of theirs), and ratios of" > page
@@ -117,9 +137,9 @@ END {
 		for (m = 1; m <= 5; m++) {
 			if (!has(w, modes[m]))
 				continue
-			line = line sprintf("%s\n      \"%s\": { \"instructions\": %s, \"stac\": %s, \"lfence\": %s, \"metadata_stac\": %s, \"metadata_lfence\": %s, \"locked\": %s, \"sections\": %s, \"rates\": [",
+			line = line sprintf("%s\n      \"%s\": { \"instructions\": %s, \"stac\": %s, \"lfence\": %s, \"metadata_stac\": %s, \"metadata_lfence\": %s, \"metadata_instructions\": %s, \"locked\": %s, \"sections\": %s, \"rates\": [",
 				line ? "," : "", modes[m], insns[w, modes[m]], stac[w, modes[m]], lfence[w, modes[m]],
-				mstac[w, modes[m]], mlfence[w, modes[m]], locked[w, modes[m]], sections[w, modes[m]])
+				mstac[w, modes[m]], mlfence[w, modes[m]], minsns[w, modes[m]], locked[w, modes[m]], sections[w, modes[m]])
 			for (r = 1; r <= rounds[w, modes[m]]; r++)
 				line = line (r > 1 ? ", " : "") rate[w, modes[m], r]
 			line = line "] }"

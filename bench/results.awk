@@ -1,7 +1,8 @@
 # What the boots of bench.sh measured, as tables with tabs: counts.tsv, of a packet on
 # vhost's worker, and rates.tsv, packets per second of each round.
 #	awk -v out=DIR -f results.awk METADATA count-... time-...
-# METADATA names the functions that access virtqueue metadata. A file's name says what
+# METADATA names the functions that access virtqueue metadata, which is those of vhost.c
+# and ringmap.c. A file's name says what
 # is in it: count-KERNEL, count-KERNEL.worker, count-KERNEL.functions, time-KERNEL.
 function of(file, suffix) { return substr(file, 1, length(file) - length(suffix)) }
 FILENAME ~ /metadata$/ { metadata[$1]; next }
@@ -12,7 +13,7 @@ FILENAME ~ /\.worker$/ {
 }
 FILENAME ~ /\.functions$/ {
 	k = key[of(FILENAME, ".functions"), $1]
-	if ($2 in metadata) { mstac[k] += $4; mlfence[k] += $5 }
+	if ($2 in metadata) { minsns[k] += $3; mstac[k] += $4; mlfence[k] += $5 }
 	next
 }
 FILENAME ~ /time-[a-z-]*$/ {
@@ -27,8 +28,8 @@ FILENAME ~ /time-[a-z-]*$/ {
 END {
 	for (i = 1; i <= n; i++) {
 		k = order[i]; p = packets[k]
-		printf "%s\t%.2f\t%.3f\t%.3f\t%.3f\t%.4f\t%.4f\t%.4f\n", k, insns[k] / p, stac[k] / p,
+		printf "%s\t%.2f\t%.3f\t%.3f\t%.3f\t%.4f\t%.4f\t%.4f\t%.2f\n", k, insns[k] / p, stac[k] / p,
 			lfence[k] / p, locked[k] / p, sections[k] / p, mstac[k] / p,
-			mlfence[k] / p > (out "/counts.tsv")
+			mlfence[k] / p, minsns[k] / p > (out "/counts.tsv")
 	}
 }
