@@ -93,9 +93,9 @@ END {
 		}
 	print "\n## Profile\n" > page
 	print "Where a packet's instructions are spent: in what accesses virtqueue metadata, which is" > page
-	print "vhost.c, ringmap.c and user access to scalars, and in all else, the packet's own work." > page
-	print "The last column is what the metadata of *uaccess* is of all: less than 1 minus this is" > page
-	print "out of reach of any accessor, and the bound shows what is left with none at all.\n" > page
+	print "vhost.c, ringmap.c and user access to scalars, and in all else: the packet's own work" > page
+	print "and, with *uaccess*, the copy of descriptors. The bound is what is left where access" > page
+	print "costs nothing but loads and stores. The last column is the metadata of *uaccess* of all.\n" > page
 	print "| workload | metadata: uaccess | ringmap | bound | all else: uaccess | ringmap | bound | metadata of all |" > page
 	print "|---|---|---|---|---|---|---|---|" > page
 	for (i = 1; i <= n; i++) {

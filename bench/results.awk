@@ -1,9 +1,9 @@
 # What the boots of bench.sh measured, as tables with tabs: counts.tsv, of a packet on
 # vhost's worker, and rates.tsv, packets per second of each round.
 #	awk -v out=DIR -f results.awk METADATA count-... time-...
-# METADATA names the functions that access virtqueue metadata, which is those of vhost.c
-# and ringmap.c. A file's name says what
-# is in it: count-KERNEL, count-KERNEL.worker, count-KERNEL.functions, time-KERNEL.
+# METADATA names the functions that access virtqueue metadata: those of vhost.c and
+# ringmap.c, and user access to scalars. A file's name says what is in it: count-KERNEL,
+# count-KERNEL.worker, count-KERNEL.functions, time-KERNEL.
 function of(file, suffix) { return substr(file, 1, length(file) - length(suffix)) }
 FILENAME ~ /metadata$/ { metadata[$1]; next }
 FILENAME ~ /\.worker$/ {

@@ -70,8 +70,6 @@ void pages_fill(int fd, size_t from, size_t size, double ratio, uint64_t seed);
 
 /* sink.c: the other end of the link, which discards what it reads */
 #define SLOT 0.01		/* seconds; bytes are counted per slot */
-/* Bytes/s of a connection that can be held: half a socket's queue in 0.2 ms */
-#define SINK_MOST 500e6
 struct sink;
 struct sink *sink_start(const char *path);
 void sink_speed(struct sink *sink, double bytes_per_s);	/* 0: as fast as it can */

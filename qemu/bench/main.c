@@ -473,10 +473,6 @@ static void table(const char *set, const struct list *speeds, const char *method
 			calibrate(s, ram, &pages, &bytes);
 			speed = even(pages);
 		}
-		if (!strcmp(set, "link") && speed > SINK_MOST * (method ? threads : 1)) {
-			say("a link of %.0f MB/s is left out: the sink cannot hold it", speed / 1e6);
-			continue;
-		}
 		*(!strcmp(set, "limit") ? &s.limit : &s.link) = speed;
 		for (s.turn = 1; s.turn <= opt.turns; s.turn++)
 			for (int p = 0; p < N_POLICIES; p++) {
