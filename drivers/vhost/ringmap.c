@@ -161,11 +161,8 @@ static inline void window_use(void)
 
 static void window_sleep(atomic_t *window)
 {
-	int ms;
+	int ms = atomic_xchg(window, 0);
 
-	if (!static_branch_unlikely(&windows_on))
-		return;
-	ms = atomic_xchg(window, 0);
 	if (!ms)
 		return;
 	atomic_inc(&windows.entered);
@@ -173,15 +170,17 @@ static void window_sleep(atomic_t *window)
 }
 
 /* Between the lookup of a page and the installation of its address. */
-static void window_fill(void)
+static inline void window_fill(void)
 {
-	window_sleep(&windows.fill_ms);
+	if (static_branch_unlikely(&windows_on))
+		window_sleep(&windows.fill_ms);
 }
 
 /* Under the queue's mutex, between taking buffers and using them. */
-static void window_handler(void)
+static inline void window_handler(void)
 {
-	window_sleep(&windows.handler_ms);
+	if (static_branch_unlikely(&windows_on))
+		window_sleep(&windows.handler_ms);
 }
 
 static int window_get(void *data, u64 *val)
@@ -996,8 +995,9 @@ EXPORT_SYMBOL_GPL(__vhost_ringmap_enable_notify);
  * Write @n used elements from used index @idx on. Caller holds the map lock.
  * Return: false where one is not mapped.
  */
-static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
-			   const struct vring_used_elem *heads, unsigned int n)
+static noinline bool write_elements(struct vhost_virtqueue *vq, u16 idx,
+				    const struct vring_used_elem *heads,
+				    unsigned int n)
 {
 	const struct vhost_ringmap_region *used =
 		&vq->ringmap.region[VHOST_ADDR_USED];
@@ -1042,15 +1042,36 @@ static bool write_elements(struct vhost_virtqueue *vq, u16 idx,
 	return true;
 }
 
+/* The same for one, as of a device that uses buffers one by one. */
+static __always_inline bool write_element(struct vhost_virtqueue *vq, u16 idx,
+					  const struct vring_used_elem *head)
+{
+	const struct vhost_ringmap_region *used =
+		&vq->ringmap.region[VHOST_ADDR_USED];
+	unsigned int slot = idx & (vq->num - 1);
+	struct vring_used *ring = used->flat;
+
+	if (unlikely(!ring))
+		return write_elements(vq, idx, head, 1);
+	if (vhost_trace_enabled(map_use))
+		trace_use_elements(vq, slot, 1);
+	window_use();
+	ring->ring[slot] = *head;
+	return true;
+}
+
 bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 			      const struct vring_used_elem *heads,
-			      unsigned int count, bool signal)
+			      unsigned int count)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
-	u16 idx = vq->last_used_idx;
+	bool signal = rm->signal_follows && vq->call_ctx.ctx;
+	u16 old = vq->last_used_idx, new = old + count;
 	const __virtio16 *event;
-	unsigned int total __maybe_unused = count; /* for the trace */
+	u16 idx = old;
 
+	rm->published = false;
+	rm->signal_follows = false;
 	/* A driver that is too fast: as user access treats it. */
 	if (unlikely(count > vq->num))
 		return false;
@@ -1067,7 +1088,8 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 		map_unlock(rm);
 		map_lock(rm);
 	}
-	if (!write_elements(vq, idx, heads, count))
+	if (!(count == 1 ? write_element(vq, idx, heads) :
+			   write_elements(vq, idx, heads, count)))
 		goto fail;
 	rm->stats.sections++;
 	if (unlikely(!rm->used_idx))
@@ -1076,10 +1098,9 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 		goto fail;
 	/* Elements before index; pairs with the driver's read barrier. */
 	smp_wmb();
-	vhost_trace(used, vq, vq->last_used_idx, total, VHOST_ACCESSOR_RINGMAP);
-	WRITE_ONCE(*rm->used_idx, cpu_to_vhost16(vq, idx + count));
-	vhost_trace(used_idx, vq, vq->last_used_idx, (u16)(idx + count),
-		    VHOST_ACCESSOR_RINGMAP);
+	vhost_trace(used, vq, old, (u16)(new - old), VHOST_ACCESSOR_RINGMAP);
+	WRITE_ONCE(*rm->used_idx, cpu_to_vhost16(vq, new));
+	vhost_trace(used_idx, vq, old, new, VHOST_ACCESSOR_RINGMAP);
 	trace_use_scalar(vq, VHOST_ADDR_USED, offsetof(struct vring_used, idx));
 	rm->stats.mapped += 2;
 	if (!signal)
@@ -1102,6 +1123,15 @@ bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 	WRITE_ONCE(rm->event_reader, current);
 unlock:
 	map_unlock(rm);
+	if (unlikely(vq->log_used)) {
+		rm->published = true;
+		return false;
+	}
+	vq->last_used_idx = new;
+	/* As __vhost_add_used_n() */
+	if (unlikely((u16)(new - vq->signalled_used) < (u16)(new - old)))
+		vq->signalled_used_valid = false;
+	vhost_ringmap_used(vq, old);
 	return true;
 fail:
 	map_unlock(rm);
@@ -1199,22 +1229,32 @@ void vhost_ringmap_rest(struct vhost_ringmap *rm)
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_rest);
 
+/* A descriptor, as two words. */
+static bool checked_read_desc(u64 *to, const u64 __user *from)
+{
+	if (can_do_masked_user_access())
+		from = masked_user_access_begin(from);
+	else if (!user_read_access_begin(from, 2 * sizeof(*from)))
+		return false;
+	unsafe_get_user(to[0], from, fault);
+	unsafe_get_user(to[1], from + 1, fault);
+	user_read_access_end();
+	return true;
+fault:
+	user_read_access_end();
+	return false;
+}
+
 /*
  * User access that checks the address each time. The uaccess mode relies on the
  * check when the ring was set up, and so needs a barrier before each load; here
- * the address is masked instead. A descriptor is loaded as two words, as
- * copy_from_user() has that barrier, too.
+ * the address is masked instead.
  */
 bool vhost_checked_access(struct vhost_virtqueue *vq, int type,
 			  unsigned long addr, void *buf, unsigned long size,
 			  bool write)
 {
-	union {
-		void __user *ptr;
-		u16 __user *scalar;
-		u64 __user *word;
-	} at;
-	u64 *to = buf;
+	void __user *at;
 
 	if (vq->iotlb) {
 		const struct vhost_iotlb_map *map = vq->meta_iotlb[type];
@@ -1223,14 +1263,13 @@ bool vhost_checked_access(struct vhost_virtqueue *vq, int type,
 			return false;
 		addr += map->addr - map->start;
 	}
-	at.ptr = (void __user *)addr;
+	at = (void __user *)addr;
 	if (write)
 		return size == sizeof(u16) ?
-		       !put_user(*(u16 *)buf, at.scalar) :
-		       !copy_to_user(at.ptr, buf, size);
-	if (size == sizeof(u16))
-		return !get_user(*(u16 *)buf, at.scalar);
-	return !get_user(to[0], at.word) && !get_user(to[1], at.word + 1);
+		       !put_user(*(u16 *)buf, (u16 __user *)at) :
+		       !copy_to_user(at, buf, size);
+	return size == sizeof(u16) ? !get_user(*(u16 *)buf, (u16 __user *)at) :
+				     checked_read_desc(buf, at);
 }
 EXPORT_SYMBOL_GPL(vhost_checked_access);
 

@@ -32,7 +32,7 @@ bool __vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx);
 bool __vhost_ringmap_enable_notify(struct vhost_virtqueue *vq);
 bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 			      const struct vring_used_elem *heads,
-			      unsigned int count, bool signal);
+			      unsigned int count);
 
 /*
  * What the data path does now. VHOST_ACCESSOR_UACCESS is 0: that this is all it
@@ -294,21 +294,20 @@ vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc,
  * @count: how many
  *
  * Context: caller holds the queue's mutex.
- * vhost_ringmap_published() then says whether they are, until the next call.
+ * Return: whether nothing is left to do. If not, vhost_ringmap_published() says
+ * whether all but the log is done, until the next call.
  */
-static __always_inline void
+static __always_inline bool
 vhost_ringmap_add_used(struct vhost_virtqueue *vq,
 		       const struct vring_used_elem *heads, unsigned int count)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
-	bool signal = rm->signal_follows;
 
-	rm->used_from = vq->last_used_idx;
-	rm->signal_follows = false;
-	rm->published = false;
 	if (vhost_ringmap_active(vq))
-		rm->published = __vhost_ringmap_add_used(vq, heads, count,
-							 signal);
+		return __vhost_ringmap_add_used(vq, heads, count);
+	rm->published = false;
+	rm->signal_follows = false;
+	return false;
 }
 
 static __always_inline bool vhost_ringmap_published(struct vhost_virtqueue *vq)
@@ -317,17 +316,18 @@ static __always_inline bool vhost_ringmap_published(struct vhost_virtqueue *vq)
 }
 
 /**
- * vhost_ringmap_used() - what vhost_ringmap_add_used() began is published
+ * vhost_ringmap_used() - used elements are published
  * @vq: virtqueue
+ * @from: used index of the first; the last is before that of the queue
  *
  * Context: caller holds the queue's mutex.
  */
-static __always_inline void vhost_ringmap_used(struct vhost_virtqueue *vq)
+static __always_inline void vhost_ringmap_used(struct vhost_virtqueue *vq, u16 from)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
 
 	/* Read without the mutex, for people. */
-	WRITE_ONCE(rm->used, rm->used + (u16)(vq->last_used_idx - rm->used_from));
+	WRITE_ONCE(rm->used, rm->used + (u16)(vq->last_used_idx - from));
 }
 
 /**
@@ -341,7 +341,7 @@ static __always_inline void vhost_ringmap_used(struct vhost_virtqueue *vq)
  */
 static inline void vhost_ringmap_signal_follows(struct vhost_virtqueue *vq)
 {
-	vq->ringmap.signal_follows = vq->call_ctx.ctx;
+	vq->ringmap.signal_follows = true;
 }
 
 /**
@@ -358,8 +358,9 @@ static __always_inline bool
 vhost_ringmap_take_event(struct vhost_virtqueue *vq, __virtio16 *event)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
+	struct task_struct *reader = READ_ONCE(rm->event_reader);
 
-	if (likely(READ_ONCE(rm->event_reader) != current))
+	if (likely(!reader) || reader != current)
 		return false;
 	WRITE_ONCE(rm->event_reader, NULL);
 	*event = rm->event;
@@ -408,7 +409,7 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 #define vhost_ringmap_avail_idx(...)	false
 #define vhost_ringmap_head(...)		false
 #define vhost_ringmap_desc(...)		false
-#define vhost_ringmap_add_used(...)	((void)0)
+#define vhost_ringmap_add_used(...)	false
 #define vhost_ringmap_published(...)	false
 #define vhost_ringmap_used(...)		((void)0)
 #define vhost_ringmap_signal_follows(...)	((void)0)

@@ -226,16 +226,15 @@ struct vhost_ringmap_times {
  * @avail_event: and the used ring's avail_event
  * @stats: counters
  * @ahead: buffers read ahead
- * @published: what the last vhost_ringmap_add_used() returned
+ * @published: the last vhost_ringmap_add_used() did all but the log
  * @signal_follows: whether the next one is to read @event
  * @event: what the driver wants to be told of
  * @event_reader: the task that read @event and did not look at it yet
  * @index: the queue's in its device; constant
- * @used_from: used index before the publication under way
  * @used: used elements published, by whatever accessor
  * @times: of the map lock, while somebody wants to know
  *
- * From @ahead to @event_reader, and @used_from and @used, they belong to the holder
+ * From @ahead to @event_reader, and @used, they belong to the holder
  * of the queue's mutex; @event_reader is compared by others, with themselves.
  */
 struct vhost_ringmap {
@@ -257,7 +256,6 @@ struct vhost_ringmap {
 	__virtio16 event;
 	struct task_struct *event_reader;
 	u16 index;
-	u16 used_from;
 	u64 used;
 	struct vhost_ringmap_times times;
 };
