@@ -15,10 +15,10 @@
  * it is writable, entries come out writable whatever they were; if it is not,
  * some come out writable and others not, and which of them cannot be told here.
  */
-static inline void change_protection_keeps(struct mmu_notifier_range *range,
-					   struct vm_area_struct *vma,
-					   pgprot_t newprot,
-					   unsigned long cp_flags)
+static inline void __change_protection_keeps(struct mmu_notifier_range *range,
+					     struct vm_area_struct *vma,
+					     pgprot_t newprot,
+					     unsigned long cp_flags)
 {
 	enum mmu_notifier_cause cause;
 	unsigned int keeps = MMU_KEEPS_MAPPED;
@@ -43,6 +43,16 @@ static inline void change_protection_keeps(struct mmu_notifier_range *range,
 	if (is_vm_hugetlb_page(vma) && (vma->vm_flags & VM_MAYSHARE))
 		keeps = MMU_KEEPS_NOTHING;
 	mmu_notifier_range_keeps(range, cause, keeps);
+}
+
+/* Where nobody subscribes, nobody needs to know. */
+static inline void change_protection_keeps(struct mmu_notifier_range *range,
+					   struct vm_area_struct *vma,
+					   pgprot_t newprot,
+					   unsigned long cp_flags)
+{
+	if (mm_has_notifiers(vma->vm_mm))
+		__change_protection_keeps(range, vma, newprot, cp_flags);
 }
 
 #else

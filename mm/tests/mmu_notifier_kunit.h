@@ -324,8 +324,8 @@ static void mn_test_change_protection(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		vm_flags_init(&vma, rows[i].vm_flags);
-		change_protection_keeps(&r, &vma, rows[i].prot,
-					rows[i].cp_flags);
+		__change_protection_keeps(&r, &vma, rows[i].prot,
+					  rows[i].cp_flags);
 		KUNIT_EXPECT_EQ_MSG(test, (int)r.cause, (int)rows[i].cause,
 				    "row %d", i);
 		KUNIT_EXPECT_EQ_MSG(test, r.keeps, rows[i].keeps, "row %d", i);
