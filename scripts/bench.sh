@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bench.sh: what packets cost by each accessor, on the base, and by the bound: raw pointers
-# to the rings. Counts of instructions on vhost's worker, then rates; a report with plots in
-# out/bench/. QUICK=1 is a subset.
+# to the rings. Counts of instructions on vhost's worker, then rates, then what mapped rings
+# cost memory management; a report with plots in out/bench/. QUICK=1 is a subset.
 # bench.sh budget: counts of a few workloads against bench/budget.json.
 # bench.sh set-budget: and write what they are now there.
 . scripts/common.sh
@@ -92,9 +92,18 @@ awk -v out="$out" -v note="$note" -f bench/report.awk "$out"/counts.tsv "$out"/r
 # What the model makes of packets sent, the base first
 awk -F '\t' '$1 == "tx,window=64" { print $2 "\t" $3 "\t" $4 "\t" $5 "\t" $6 }' "$out/counts.tsv" > "$out/model.counts"
 {
-	printf '## Model\n\nWhat counts times costs predict, by bench/model.md.\n\n'
+	printf '## Model\n\nWhat counts times costs predict, by bench/model.md; printed by make bench-model.\n\n'
 	scripts/bench-model.sh "$out/model.counts" | sed 's/^/    /'
 } >> "$out/report.md"
 logged bench-plot gnuplot -e "out='$out'" bench/plots.gp || exit 1
+rc=0
+if [ -z "${QUICK:-}" ]; then
+	step "memory management"
+	{
+		printf '\n## Memory management\n\nPrinted by make mm-queues.\n\n'
+		scripts/mm-queues.sh | sed 's/^/    /' || rc=1
+	} >> "$out/report.md"
+fi
 step "done; the report, beside results.json:"
 echo "$out/report.md"
+exit "$rc"
