@@ -12,11 +12,14 @@ set xtics rotate by -50 scale 0 font ",9"
 set key outside top center horizontal
 rows = system("wc -l < " . data)
 width = 500 + 45 * rows
+# Nothing is counted of another program's packets, which are last.
+counted = system("awk -F '\t' '$2 != \"?\"' " . data . " | wc -l")
 
 set terminal svg size width, 480 font "DejaVu Sans,11" background "white"
 set output out . "/instructions.svg"
 set title "Instructions of a packet, against user access (from 0.7 on)"
 set yrange [0.7:*]
+set xrange [-1:counted - 0.3]
 plot data using 2:xtic(1) title "base" lc rgb "#999999", \
 	"" using 3 title "uaccess" lc rgb "#4477aa", \
 	"" using 4 title "checked" lc rgb "#ccbb44", \

@@ -3,6 +3,7 @@
 BEGIN { FS = "\t"; split("base uaccess checked ringmap bound", modes, " ") }
 !($1 in seen) { seen[$1]; workloads[++n] = $1 }
 FILENAME ~ /counts.tsv$/ {
+	counted[$1, $2]
 	insns[$1, $2] = $3; stac[$1, $2] = $4; lfence[$1, $2] = $5; locked[$1, $2] = $6
 	sections[$1, $2] = $7; mstac[$1, $2] = $8; mlfence[$1, $2] = $9; minsns[$1, $2] = $10
 	next
@@ -24,7 +25,7 @@ function ratios(w, one, two,   i, a, m) {
 	return 1
 }
 function ratio(a, b) { return b ? sprintf("%.3f", a / b) : "" }
-function has(w, m) { return (w, m) in insns }
+function has(w, m) { return (w, m) in counted }
 # A goal: the worst value over the workloads that match, and where
 function goal(text, bound, most, value, where) {
 	goals++
@@ -77,7 +78,11 @@ END {
 	print "\n## Counts\n" > page
 	print "Of a packet, on the task that runs vhost's work, with one processor: instructions, those" > page
 	print "against *uaccess*, STAC (each with its CLAC) and LFENCE, and of both those for metadata," > page
-	print "locked instructions, sections under the map lock. From run to run they differ by 0.5 %.\n" > page
+	print "locked instructions, sections under the map lock. From run to run they differ a little," > page
+	print "with several pairs more, as an interrupt or another task finds its way in. A batch takes" > page
+	print "three sections, each a locked instruction: one finds it, one publishes it, and one is the" > page
+	print "last look at the ring; so it is 3/16 of a packet with 16 under way. Rings of more than a" > page
+	print "page, whose pages do not follow each other, cost more: see *tx,size*.\n" > page
 	print "| workload | accessor | instructions | / uaccess | / bound | STAC | LFENCE | metadata STAC | metadata LFENCE | locked | sections |" > page
 	print "|---|---|---|---|---|---|---|---|---|---|---|" > page
 	for (i = 1; i <= n; i++)
@@ -114,7 +119,10 @@ END {
 	print "\n![instructions](instructions.svg)\n\n![STAC and LFENCE](barriers.svg)\n" > page
 	print "## Rates\n" > page
 	print "Packets per second of the rounds of one boot (*base* and *bound*: of theirs), and ratios of" > page
-	print "neighbouring rounds, least, median, most. " note "\n" > page
+	print "neighbouring rounds, least, median, most. " note > page
+	print "Boots differ, too: *uaccess* executes nearly the same as *base*. Buffers of *ring*" > page
+	print "are used one by one, and how often the worker and the driver wait for each other makes" > page
+	print "the rate: see the *bound*, which executes least.\n" > page
 	print "| workload | base | uaccess | checked | ringmap | bound | ringmap / uaccess | ringmap / base |" > page
 	print "|---|---|---|---|---|---|---|---|" > page
 	for (i = 1; i <= n; i++) {

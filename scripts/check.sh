@@ -197,6 +197,7 @@ if [ "${1:-}" = full ]; then
 	test_step "instructions" scripts/mm-cost.sh
 	test_step "mapped rings and memory management" scripts/mm-queues.sh
 	test_step "instructions of a packet" scripts/ring-cost.sh
+	test_step "bench, a subset" env QUICK=1 scripts/bench.sh
 	test_step "instructions of tracepoints" scripts/trace-cost.sh
 	test_step "a guest's net and vsock" scripts/guest.sh
 	test_step "hmm-tests as on the base" scripts/hmm-tests.sh
