@@ -7,7 +7,7 @@
 . scripts/common.sh
 
 out=$here/out/bench
-budgeted='ring,window=64 tx,window=1 tx,window=64 rx,window=64'
+budgeted='ring,window=64 tx,window=1 tx,window=64 tx,size=1024 rx,window=64'
 only='' set=''
 case ${1:-} in
 '') ;;

@@ -676,19 +676,25 @@ unlock:
  * knows that they are in the region, in speculation, too.
  */
 static __always_inline void *
-region_at(const struct vhost_ringmap_region *r, unsigned long off,
-	  unsigned long size)
+page_at(const struct vhost_ringmap_region *r, unsigned long off,
+	unsigned long size)
 {
 	void *kaddr;
 
-	if (likely(r->flat))
-		return r->flat + off;
 	off += r->offset;
 	kaddr = r->kaddr[off >> PAGE_SHIFT];
 	off = offset_in_page(off);
-	if (!kaddr || off > PAGE_SIZE - size)
+	if (unlikely(!kaddr || off > PAGE_SIZE - size))
 		return NULL;
 	return kaddr + off;
+}
+
+/* The same, quicker where the region is flat; and nothing straddles there. */
+static __always_inline void *
+region_at(const struct vhost_ringmap_region *r, unsigned long off,
+	  unsigned long size)
+{
+	return likely(r->flat) ? r->flat + off : page_at(r, off, size);
 }
 
 /*
@@ -773,18 +779,18 @@ static const __virtio16 *avail_run(const struct vhost_ringmap_region *avail,
 }
 
 /*
- * Body of read_ahead(). If @plain, the descriptor table is flat and the ring's byte
- * order is the processor's.
+ * Body of read_ahead(). If @native, the ring's byte order is the processor's; if
+ * @flat, the descriptor table is.
  */
 static __always_inline void __read_ahead(struct vhost_virtqueue *vq, u16 idx,
-					 unsigned int n, bool plain)
+					 unsigned int n, bool native, bool flat)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
 	struct vhost_ringmap_ahead *a = &rm->ahead;
 	const struct vhost_ringmap_region *avail = &rm->region[VHOST_ADDR_AVAIL];
 	const struct vhost_ringmap_region *desc = &rm->region[VHOST_ADDR_DESC];
-	const bool le = plain ? virtio_legacy_is_little_endian() :
-				vhost_is_little_endian(vq);
+	const bool le = native ? virtio_legacy_is_little_endian() :
+				 vhost_is_little_endian(vq);
 	const __virtio16 chained = __cpu_to_virtio16(le, VRING_DESC_F_NEXT);
 	const struct vring_desc *from, *table = desc->flat;
 	struct vring_desc *to = a->desc, *chain;
@@ -807,9 +813,9 @@ static __always_inline void __read_ahead(struct vhost_virtqueue *vq, u16 idx,
 		while (likely(next < num)) {
 			/* Leaving user access also leaves its speculation barrier. */
 			next = array_index_nospec(next, num);
-			from = plain ? table + next :
-			       region_at(desc, next * sizeof(*from), sizeof(*from));
-			if (!plain && unlikely(!from))
+			from = flat ? table + next :
+			       page_at(desc, next * sizeof(*from), sizeof(*from));
+			if (!flat && unlikely(!from))
 				goto cut;
 			memcpy(to, from, sizeof(*to));
 			to++;
@@ -853,11 +859,12 @@ static void read_ahead(struct vhost_virtqueue *vq, u16 idx, unsigned int n)
 	a->end = a->desc;
 	if (unlikely(!rm->region[VHOST_ADDR_AVAIL].len || !desc->len))
 		return;
-	if (likely(desc->flat && vhost_is_little_endian(vq) ==
-				 virtio_legacy_is_little_endian()))
-		__read_ahead(vq, idx, n, true);
+	if (unlikely(vhost_is_little_endian(vq) != virtio_legacy_is_little_endian()))
+		__read_ahead(vq, idx, n, false, false);
+	else if (desc->flat)
+		__read_ahead(vq, idx, n, true, true);
 	else
-		__read_ahead(vq, idx, n, false);
+		__read_ahead(vq, idx, n, true, false);
 	if (vhost_trace_enabled(map_use) || vhost_trace_enabled(fetch))
 		trace_read_ahead(vq);
 }
@@ -1050,13 +1057,21 @@ static __always_inline bool write_element(struct vhost_virtqueue *vq, u16 idx,
 		&vq->ringmap.region[VHOST_ADDR_USED];
 	unsigned int slot = idx & (vq->num - 1);
 	struct vring_used *ring = used->flat;
+	struct vring_used_elem *to;
 
-	if (unlikely(!ring))
-		return write_elements(vq, idx, head, 1);
+	if (likely(ring)) {
+		to = &ring->ring[slot];
+	} else {
+		to = used->len ? page_at(used, offsetof(struct vring_used, ring[slot]),
+					 sizeof(*to)) : NULL;
+		/* It may straddle pages. */
+		if (unlikely(!to))
+			return write_elements(vq, idx, head, 1);
+	}
 	if (vhost_trace_enabled(map_use))
 		trace_use_elements(vq, slot, 1);
 	window_use();
-	ring->ring[slot] = *head;
+	*to = *head;
 	return true;
 }
 
