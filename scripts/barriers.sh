@@ -54,6 +54,6 @@ expect aarch64-linux-gnu-objdump "$arm/ringmap.o" __vhost_ringmap_avail_idx \
 	'strh;dmbish;ldrh;.*dmbishld;' 'request, barrier, avail index, barrier, entries'
 expect aarch64-linux-gnu-objdump "$arm/vhost.o" vhost_add_used_n \
 	'dmbishst;.*dmbishst;' 'used index, barrier, dirty log'
-expect objdump "$x86/ringmap.o" read_ahead 'sbb;.*sbb;' 'descriptor index clamped, in both its forms'
+expect objdump "$x86/ringmap.o" read_ahead 'sbb;.*sbb;.*sbb;' 'descriptor index clamped, in each of its forms'
 expect objdump "$x86/ringmap.o" ringmap_try 'sbb;.*sbb;' 'offset and page clamped'
 exit "$bad"
