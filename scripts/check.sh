@@ -37,7 +37,7 @@ compose_twice() {
 compose_refuses() {
 	local copy rc=0
 	copy=$(mktemp -d)
-	cp -r Kconfig Makefile series configs hooks scripts drivers include lib mm tools Documentation "$copy"
+	cp -r Kconfig Makefile series configs patches scripts tests drivers include lib mm tools Documentation "$copy"
 	refused() {
 		local want=$1
 		shift
@@ -51,9 +51,9 @@ compose_refuses() {
 		fi
 	}
 	sed -i 's/^ EXPORT_SYMBOL_GPL(mmu_interval_read_begin);/ EXPORT_SYMBOL_GPL(elsewhere);/' \
-		"$copy"/hooks/*/mm-interval-read-try.patch
+		"$copy"/patches/*/mm-interval-read-try.patch
 	refused 'mm-interval-read-try.patch does not apply' scripts/compose.sh
-	cp hooks/*/mm-interval-read-try.patch "$copy"/hooks/*/
+	cp patches/*/mm-interval-read-try.patch "$copy"/patches/*/
 	mkdir -p "$copy/mm"
 	echo > "$copy/mm/gup.c"
 	echo 'file mm/gup.c' >> "$copy/series"
@@ -69,7 +69,7 @@ compose_refuses() {
 refresh_round_trip() {
 	local copy rc=0
 	copy=$(mktemp -d)
-	cp -r Kconfig Makefile series configs hooks scripts drivers include lib mm tools Documentation "$copy"
+	cp -r Kconfig Makefile series configs patches scripts tests drivers include lib mm tools Documentation "$copy"
 	(
 		cd "$copy" || exit 1
 		scripts/refresh.sh 2>&1 | grep -q 'nothing was edited' || exit 1
@@ -78,9 +78,9 @@ refresh_round_trip() {
 		! env -u FORCE scripts/compose.sh >/dev/null 2>err || exit 1
 		grep -q 'has edits' err || exit 1
 		scripts/refresh.sh 2>/dev/null || exit 1
-		[ "$(grep -c MMU_CAUSE_KSM_REPLACE hooks/*/mm-keeps.patch)" = 2 ] || exit 1
+		[ "$(grep -c MMU_CAUSE_KSM_REPLACE patches/*/mm-keeps.patch)" = 2 ] || exit 1
 		grep -q 'a TLB for rings' drivers/vhost/ringmap.h || exit 1
-		diff hooks/*/vhost-ringmap.patch "$here"/hooks/*/vhost-ringmap.patch
+		diff patches/*/vhost-ringmap.patch "$here"/patches/*/vhost-ringmap.patch
 	) || rc=1
 	git -C "$tree" checkout -q .
 	rm -rf "$copy"
@@ -153,7 +153,7 @@ off_proof_notices() {
 	if git -C "$tree" diff --quiet; then
 		say "the hook to break is not where it was"
 		rc=1
-	elif scripts/off-proof.sh; then
+	elif tests/off-proof.sh; then
 		say "it was not noticed"
 		rc=1
 	fi
@@ -170,39 +170,39 @@ test_step "wrong use is told" wrong_use
 kernel=
 if kernel=$(VARIANT=vm scripts/build.sh | tail -1); then
 	build_tools
-	test_step "every emitter gives a cause" scripts/emitters.sh
-	test_step "documented commands" scripts/doc-test.sh
-	test_step "harness" scripts/harness-test.sh "$kernel"
+	test_step "every emitter gives a cause" tests/emitters.sh
+	test_step "documented commands" tests/docs.sh
+	test_step "harness" tests/harness.sh "$kernel"
 	test_step "lint" scripts/lint.sh
-	test_step "barriers and clamps" scripts/barriers.sh
-	test_step "selftests" env VARIANT=vm T= scripts/selftests.sh
-	test_step "vhostctl" env VARIANT=vm scripts/vhostctl-test.sh
-	test_step "fuzz" env VARIANT=vm SEED=1 CALLS=20000 REPLAY= scripts/fuzz.sh
-	test_step "budget of instructions" scripts/bench.sh budget
+	test_step "barriers and clamps" tests/barriers.sh
+	test_step "selftests" env VARIANT=vm T= tests/selftests.sh
+	test_step "vhostctl" env VARIANT=vm tests/vhostctl.sh
+	test_step "fuzz" env VARIANT=vm SEED=1 CALLS=20000 REPLAY= tests/fuzz.sh
+	test_step "budget of instructions" bench/bench.sh budget
 else
 	test_step "kernel" false
 fi
-test_step "options off are the base" scripts/off-proof.sh
-test_step "QEMU's policy of compression" env SANITIZE= T= scripts/qemu-check.sh short
+test_step "options off are the base" tests/off-proof.sh
+test_step "QEMU's policy of compression" env SANITIZE= T= qemu/check.sh short
 if [ "${1:-}" = full ]; then
-	test_step "debug kernel" env VARIANT=debug T= scripts/selftests.sh
-	test_step "storm on the debug kernel" env VARIANT=debug scripts/storm.sh
-	test_step "fuzz on the debug kernel" env VARIANT=debug SEED="$(date +%s)" CALLS=20000 REPLAY= scripts/fuzz.sh
-	test_step "fuzz" env VARIANT=vm SEED="$(date +%s)" CALLS=1000000 VMS=2 REPLAY= scripts/fuzz.sh
-	test_step "order over ten minutes" scripts/order.sh
-	test_step "data races" env VARIANT=kcsan T= scripts/selftests.sh
+	test_step "debug kernel" env VARIANT=debug T= tests/selftests.sh
+	test_step "storm on the debug kernel" env VARIANT=debug tests/storm.sh
+	test_step "fuzz on the debug kernel" env VARIANT=debug SEED="$(date +%s)" CALLS=20000 REPLAY= tests/fuzz.sh
+	test_step "fuzz" env VARIANT=vm SEED="$(date +%s)" CALLS=1000000 VMS=2 REPLAY= tests/fuzz.sh
+	test_step "order over ten minutes" tests/order.sh
+	test_step "data races" env VARIANT=kcsan T= tests/selftests.sh
 	test_step "off-proof notices a hook that is always on" off_proof_notices
-	test_step "series bisects" scripts/bisect-check.sh
-	test_step "mutants" env VARIANT=vm scripts/mutants.sh
-	test_step "instructions" scripts/mm-cost.sh
-	test_step "mapped rings and memory management" scripts/mm-queues.sh
-	test_step "instructions of a packet" scripts/ring-cost.sh
-	test_step "bench, a subset" env QUICK=1 scripts/bench.sh
-	test_step "instructions of tracepoints" scripts/trace-cost.sh
-	test_step "a guest's net and vsock" scripts/guest.sh
-	test_step "hmm-tests as on the base" scripts/hmm-tests.sh
-	test_step "QEMU's tests of migration" env SANITIZE= T= scripts/qemu-check.sh
-	test_step "QEMU's tests of migration with ASan and UBSan" env SANITIZE=1 T= scripts/qemu-check.sh
+	test_step "series bisects" tests/bisect.sh
+	test_step "mutants" env VARIANT=vm tests/mutants.sh
+	test_step "instructions" bench/mm-cost.sh
+	test_step "mapped rings and memory management" bench/mm-queues.sh
+	test_step "instructions of a packet" bench/ring-cost.sh
+	test_step "bench, a subset" env QUICK=1 bench/bench.sh
+	test_step "instructions of tracepoints" bench/trace-cost.sh
+	test_step "a guest's net and vsock" tests/guest.sh
+	test_step "hmm-tests as on the base" tests/hmm.sh
+	test_step "QEMU's tests of migration" env SANITIZE= T= qemu/check.sh
+	test_step "QEMU's tests of migration with ASan and UBSan" env SANITIZE=1 T= qemu/check.sh
 fi
 say "$((SECONDS - start)) s"
 echo "$passed passed, $failed failed, 0 skipped"

@@ -10,8 +10,10 @@ logs=$cache/log
 jobs=${JOBS:-$(nproc)}
 variant=${VARIANT:-vm}
 here=$(pwd)
+kernel_series=${KERNEL:-6.12}
+patches=patches/$kernel_series
 
-say() { echo "${0##*/}: $*" >&2; }
+say() { echo "$0: $*" >&2; }
 die() { say "error: $*"; exit 1; }
 
 case $jobs in '' | *[!0-9]* | 0) die "JOBS=$jobs is not a number of processors" ;; esac
@@ -62,13 +64,13 @@ kmake() {
 # build the harness if it is older than its source
 build_tools() {
 	local cflags=(-std=gnu11 -O2 -Wall -Wextra -Werror)
-	[ "$bin/ringvm" -nt scripts/ringvm.c ] ||
-		gcc "${cflags[@]}" -o "$bin/ringvm" scripts/ringvm.c >&2
-	[ "$bin/ringinit" -nt scripts/ringinit.c ] ||
-		gcc "${cflags[@]}" -static -o "$bin/ringinit" scripts/ringinit.c >&2
-	[ "$bin/ringcount.so" -nt scripts/ringcount.c ] ||
+	[ "$bin/ringvm" -nt vm/ringvm.c ] ||
+		gcc "${cflags[@]}" -o "$bin/ringvm" vm/ringvm.c >&2
+	[ "$bin/ringinit" -nt vm/ringinit.c ] ||
+		gcc "${cflags[@]}" -static -o "$bin/ringinit" vm/ringinit.c >&2
+	[ "$bin/ringcount.so" -nt bench/ringcount.c ] ||
 		gcc "${cflags[@]}" -fPIC -shared -fvisibility=hidden \
-			-o "$bin/ringcount.so" scripts/ringcount.c >&2
+			-o "$bin/ringcount.so" bench/ringcount.c >&2
 }
 
 # compose the tree; build its kernel, which is in $kernel, the harness and the selftests

@@ -6,8 +6,7 @@
 
 tarball=${BASE:?}
 src=$here
-hooks=hooks/$(cat scripts/base-series)
-tested=$(cat scripts/base-tested)
+tested=$(cat "$patches/tested")
 g() { git -C "$tree" -c core.autocrlf=false -c gc.auto=0 "$@"; }
 
 stamp=$(stat -c '%Y-%s' "$tarball")
@@ -34,8 +33,8 @@ if [ "$(cat "$tree/.git/ringmap-base" 2>/dev/null || true)" != "$stamp" ]; then
 fi
 version=$(make -s -C "$tree" kernelversion)
 case $version in
-$(cat scripts/base-series).*) ;;
-*) die "the base is $version; this branch is for $(cat scripts/base-series).y" ;;
+"$kernel_series".*) ;;
+*) die "the base is $version; this branch is for $kernel_series.y" ;;
 esac
 [ "$version" = "$tested" ] ||
 	say "warning: base $version is untested, $tested was tested"
@@ -68,8 +67,8 @@ while IFS= read -r line || [ -n "$line" ]; do
 	'#'*) ;;
 	'['*']') commit; title=${line#[}; title=${title%]} ;;
 	'patch '*)
-		g apply --cached "$src/$hooks/${line#patch }" ||
-			die "$hooks/${line#patch } does not apply to $version; rebase it"
+		g apply --cached "$src/$patches/${line#patch }" ||
+			die "$patches/${line#patch } does not apply to $version; rebase it"
 		touched=1 ;;
 	'file '*)
 		f=${line#file }

@@ -20,7 +20,7 @@ ringvm --kernel "$kernel" --timeout 300 --log "$logs/demo.console" \
 step "recording"
 ringvm --kernel "$kernel" --accel single --timeout 120 --memory 2G --quiet \
 	--log "$logs/record.console" --out out/demo.svg -- \
-	"sh $here/scripts/in-vm-record.sh $vhostctl $selftests" 2> out/demo.report ||
+	"sh $here/vm/in-vm-record.sh $vhostctl $selftests" 2> out/demo.report ||
 	{ cat out/demo.report >&2; die "the recording failed"; }
 step "done: out/demo.json; what was recorded: out/demo.report; as a picture:"
 echo "$here/out/demo.svg"

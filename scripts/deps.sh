@@ -2,7 +2,7 @@
 # deps.sh install|check SET...: the Debian packages that we need.
 set -euo pipefail
 
-series=$(cat scripts/base-series)
+series=${KERNEL:-6.12}
 mode=$1
 shift
 packages=()

@@ -21,7 +21,7 @@ added() { git -C "$tree" diff --name-only --diff-filter=A base ringmap -- "$@"; 
 mapfile -t kernel < <(added '*.[ch]' ':!tools' ':!include/trace')
 mapfile -t trace < <(added include/trace)
 mapfile -t tools < <(added 'tools/*.[ch]')
-say "checkpatch: $((${#kernel[@]} + ${#trace[@]})) kernel files (strict), ${#tools[@]} of user space, the hooks"
+say "checkpatch: $((${#kernel[@]} + ${#trace[@]})) kernel files (strict), ${#tools[@]} of user space, the patches"
 # BRACKET_SPACE: a macro that is an initialiser. MACRO_ARG_*: stubs, and macros of
 # which only one branch is evaluated.
 checkpatch --strict --ignore BRACKET_SPACE,MACRO_ARG_UNUSED,MACRO_ARG_REUSE -f "${kernel[@]}" || note "checkpatch: see above"
@@ -31,7 +31,7 @@ checkpatch --ignore COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON -f "${trac
 # User space has no ARRAY_SIZE and no __packed, and kselftest's macros are so.
 checkpatch --ignore ARRAY_SIZE,PREFER_DEFINED_ATTRIBUTE_MACRO,COMPLEX_MACRO,MULTISTATEMENT_MACRO_USE_DO_WHILE,SPLIT_STRING,EMBEDDED_FUNCTION_NAME \
 	-f "${tools[@]}" || note "checkpatch: see above"
-for p in hooks/"$(cat scripts/base-series)"/*.patch; do
+for p in "$patches"/*.patch; do
 	# The macros of vhost.c that a hook stands in are as the base has them.
 	checkpatch --no-signoff --ignore \
 		FILE_PATH_CHANGES,COMMIT_MESSAGE,COMPLEX_MACRO,EMBEDDED_FILENAME \
@@ -55,6 +55,6 @@ grep -E '(warning|error):' "$logs/lint.log" | sed "s|$tree/||" |
 
 say "shellcheck"
 # SC2034: common.sh sets what others use.
-shellcheck -x -e SC1091,SC2034 scripts/*.sh .ci/run || note "shellcheck: see above"
+shellcheck -x -e SC1091,SC2034 scripts/*.sh vm/*.sh bench/*.sh tests/*.sh qemu/*.sh .ci/run || note "shellcheck: see above"
 [ "$bad" = 0 ] || die "not clean"
 say "clean"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# refresh.sh: write edits made in the composed tree back to hooks/ and to our own
+# refresh.sh: write edits made in the composed tree back to patches/ and to our own
 # files. An edited file belongs to the last commit of the series that touches
 # it; a new one to the last commit.
 . scripts/common.sh
@@ -7,7 +7,6 @@
 [ -d "$tree/.git" ] || die "no tree yet; run 'make tree'"
 g() { git -C "$tree" "$@"; }
 composed=$(g rev-parse composed)
-hooks=hooks/$(cat scripts/base-series)
 [ "$(g merge-base base HEAD)" = "$(g rev-parse base)" ] || die "HEAD of $tree does not stand on base"
 
 # All edits, committed or not, as one tree.
@@ -41,9 +40,9 @@ done
 # Rewrite each commit's patch: a base file has its new contents from the last
 # commit that touches it, and its old ones before.
 mapfile -t commits < <(g rev-list --reverse base..composed)
-mapfile -t patches < <(awk '/^\[/ { if (n++) print p; p = "-" } /^patch / { p = $2 }
+mapfile -t names < <(awk '/^\[/ { if (n++) print p; p = "-" } /^patch / { p = $2 }
 	END { print p }' series)
-[ ${#commits[@]} = ${#patches[@]} ] || die "series changed since the tree was made; run 'make tree' first"
+[ ${#commits[@]} = ${#names[@]} ] || die "series changed since the tree was made; run 'make tree' first"
 declare -A last
 for i in "${!commits[@]}"; do
 	while IFS= read -r f; do
@@ -53,7 +52,7 @@ done
 for f in "${files[@]}"; do
 	ours "$f" && continue
 	i=${last[$f]:-$((${#commits[@]} - 1))}
-	[ "${patches[i]}" != - ] || die "$f is edited, but the series' last commit has no patch; give it one"
+	[ "${names[i]}" != - ] || die "$f is edited, but the series' last commit has no patch; give it one"
 	export GIT_INDEX_FILE=$tree/.git/ringmap-refresh
 	g read-tree "${commits[i]}"
 	for h in "${files[@]}"; do
@@ -62,7 +61,7 @@ for f in "${files[@]}"; do
 	done
 	now=$(g write-tree)
 	unset GIT_INDEX_FILE
-	g diff --diff-filter=M "${commits[i]}^" "$now" > "$hooks/${patches[i]}"
-	say "wrote $hooks/${patches[i]}"
+	g diff --diff-filter=M "${commits[i]}^" "$now" > "$patches/${names[i]}"
+	say "wrote $patches/${names[i]}"
 done
 say "look at 'git diff', then 'FORCE=1 make tree'"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# qemu-refresh.sh: write the commits of the cache's qemu/src back as qemu/*.patch and
-# qemu/series. A patch is named after its subject.
+# refresh.sh: write the commits of the cache's qemu/src back as qemu/7.2/patches/ and
+# qemu/7.2/series. A patch is named after its subject.
 . scripts/common.sh
 
 src=$cache/qemu/src
@@ -10,15 +10,16 @@ g() { git -C "$src" "$@"; }
 [ "$(g merge-base base HEAD)" = "$(g rev-parse base)" ] || die "HEAD of $src does not stand on base"
 
 new=$(mktemp -d)
+mkdir "$new/patches"
 trap 'rm -rf "$new"' EXIT
-sed '/^#/!d' qemu/series > "$new/series"
+sed '/^#/!d' qemu/7.2/series > "$new/series"
 while IFS= read -r commit; do
-	name=$(g show -s --format=%f "$commit" | cut -c1-60).patch
-	[ ! -e "$new/$name" ] || die "two commits of $src are named '${name%.patch}'"
+	name=$(g show -s --format=%f "$commit").patch
+	[ ! -e "$new/patches/$name" ] || die "two commits of $src are named '${name%.patch}'"
 	g -c diff.algorithm=myers -c diff.context=3 format-patch -1 --stdout --no-numbered \
-		--zero-commit --no-signature --abbrev=12 --no-renames "$commit" > "$new/$name"
+		--zero-commit --no-signature --abbrev=12 --no-renames "$commit" > "$new/patches/$name"
 	echo "$name" >> "$new/series"
 done < <(g rev-list --reverse base..HEAD)
-rm -f qemu/*.patch
-cp "$new"/* qemu/
+rm -rf qemu/7.2/patches
+cp -r "$new"/* qemu/7.2/
 say "wrote $(($(find "$new" -name '*.patch' | wc -l))) patches; look at 'git diff'"

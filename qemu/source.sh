@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# qemu-source.sh: make the cache's qemu/src a git tree of the distribution's QEMU 7.2 with
-# one commit per patch of qemu/series, and print its path. Commits are built in an index
+# source.sh: make the cache's qemu/src a git tree of the distribution's QEMU 7.2 with
+# one commit per patch of qemu/7.2/series, and print its path. Commits are built in an index
 # beside the work tree: updating touches only the files that changed, and a patch that
 # does not apply leaves everything as it was.
 . scripts/common.sh
 
 qemu=$cache/qemu
 src=$qemu/src
-tested=$(cat qemu/tested)
+tested=$(cat qemu/7.2/tested)
+patches=qemu/7.2/patches
 g() { git -C "$src" -c core.autocrlf=false -c gc.auto=0 "$@"; }
 
 # sources COMMAND...: apt with the configured archives as sources, all of its state in $qemu
@@ -68,16 +69,16 @@ info() { sed -n "s/^$1: //p" "$work/info"; }
 count=0
 while IFS= read -r name || [ -n "$name" ]; do
 	case $name in '' | '#'*) continue ;; esac
-	[ -f "qemu/$name" ] || die "qemu/series names $name, which does not exist"
-	g mailinfo "$work/body" "$work/diff" < "qemu/$name" > "$work/info"
-	[ -n "$(info Date)" ] || die "qemu/$name is not a patch of 'git format-patch'"
-	g apply --cached "$work/diff" || die "qemu/$name does not apply to $version; rebase it"
+	[ -f "$patches/$name" ] || die "qemu/7.2/series names $name, which does not exist"
+	g mailinfo "$work/body" "$work/diff" < "$patches/$name" > "$work/info"
+	[ -n "$(info Date)" ] || die "$patches/$name is not a patch of 'git format-patch'"
+	g apply --cached "$work/diff" || die "$patches/$name does not apply to $version; rebase it"
 	commit=$( (info Subject; echo; cat "$work/body") |
 		GIT_AUTHOR_NAME=$(info Author) GIT_AUTHOR_EMAIL=$(info Email) \
 		GIT_AUTHOR_DATE=$(info Date) GIT_COMMITTER_DATE=$(info Date) \
 		g commit-tree "$(g write-tree)" -p "$commit")
 	count=$((count + 1))
-done < qemu/series
+done < qemu/7.2/series
 unset GIT_INDEX_FILE
 
 # What the tree has beyond the patches that made it, committed or not.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# hmm-tests.sh: upstream's tests of a whole-mm interval subscriber, on our kernel and on
+# hmm.sh: upstream's tests of a whole-mm interval subscriber, on our kernel and on
 # one with our options off. The results must be the same.
 . scripts/common.sh
 

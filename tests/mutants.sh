@@ -21,7 +21,7 @@ vhost_program() {
 run() {
 	ringvm --kernel "$kernel" --timeout 60 --tap 1 --memory 4G --quiet \
 		--append "numa=fake=2 ${3:-}" --log "$logs/mutant.console" -- \
-		"${4:-} sh $here/scripts/in-vm.sh $selftests $selftests/$1 -r $2" \
+		"${4:-} sh $here/vm/in-vm.sh $selftests $selftests/$1 -r $2" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
 }
 
@@ -68,7 +68,7 @@ for m in tests/mutants/*.sed; do
 	! git -C "$tree" diff --quiet || die "$m changes nothing; what it removes is elsewhere now"
 	check=$(sed -n 's/^# Check: //p' "$m")
 	if [ -n "$check" ]; then
-		how=$("scripts/$check" 2>> "$logs/mutant.tap" | grep '^WRONG' | cut -d: -f1-2 || true)
+		how=$("tests/$check" 2>> "$logs/mutant.tap" | grep '^WRONG' | cut -d: -f1-2 || true)
 		verdict "$name" "$check" "$how"
 	else
 		[ -z "$test" ] || tests[$test]=1
@@ -120,6 +120,6 @@ logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "the kernel does no
 for test in "${!tests[@]}"; do
 	run "$(vhost_program "$test")" "$test" || die "$test fails with every guard in place"
 done
-scripts/barriers.sh > /dev/null || die "barriers.sh fails with every guard in place"
+tests/barriers.sh > /dev/null || die "barriers.sh fails with every guard in place"
 [ "$killed" = "$total" ] || die "$((total - killed)) of $total survived"
 say "$killed of $total killed; the tests pass with the guards in place"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# doc-test.sh [PAGE...]: run the commands of our pages in the VM, and compare what they
+# docs.sh [PAGE...]: run the commands of our pages in the VM, and compare what they
 # print with what the page shows. A command is a line that begins with "# " in a literal
 # block; lines after it are its output. A man page says in a comment what goes before.
 . scripts/common.sh
@@ -48,8 +48,8 @@ for page in "${pages[@]}"; do
 	fi
 	say "$page: $commands commands"
 	ringvm --kernel "$kernel" --accel single --memory 4G --timeout 900 --quiet \
-		--log "$logs/doc-test.console" -- \
-		"export VHOSTCTL=$vhostctl SELFTESTS=$selftests; . $here/scripts/in-vm-doc.sh; . $script; finish" ||
+		--log "$logs/docs.console" -- \
+		"export VHOSTCTL=$vhostctl SELFTESTS=$selftests; . $here/vm/in-vm-doc.sh; . $script; finish" ||
 		{ say "$page: not as it says"; bad=1; }
 done
 [ "$bad" = 0 ] || die "not every page is true"

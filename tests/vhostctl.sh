@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# vhostctl-test.sh [host]: vhostctl's checker on made-up events, its man page, its
+# vhostctl.sh [host]: vhostctl's checker on made-up events, its man page, its
 # completion, and what it does without a kernel of ours; then in the VM, on traffic.
 . scripts/common.sh
 
@@ -119,7 +119,7 @@ say "in the VM"
 # One thread: under several, TCG may run an instruction that tracing is changing.
 ringvm --kernel "$kernel" --accel single --timeout 600 --memory 4G \
 	--log "$logs/vhostctl.console" --out "$out/vm" -- \
-	"bash $here/scripts/in-vm-vhostctl.sh $vhostctl $selftests/ringmap_traffic" ||
+	"bash $here/vm/in-vm-vhostctl.sh $vhostctl $selftests/ringmap_traffic" ||
 	die "vhostctl fails in the VM"
 # What follows each "@@ VERB"; stat has an object in each line.
 rm -rf "$out/json.d"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# qemu-check.sh [short]: our patches of QEMU by its own checkpatch, and its tests of migration,
+# check.sh [short]: our patches of QEMU by its own checkpatch, and its tests of migration,
 # ours among them. T=name for one test. One that the tree does not have is named and left out.
 # SANITIZE=1 runs them with ASan and UBSan, any report of which fails. Short is without those
 # that start a QEMU, so that none has to be built.
@@ -16,13 +16,13 @@ if [ -n "${T:-}" ]; then
 	mapfile -t qtests < <(wanted "${qtests[@]}")
 fi
 
-scripts/qemu-source.sh > /dev/null
+qemu/source.sh > /dev/null
 bad=0
 while IFS= read -r name; do
 	case $name in '' | '#'*) continue ;; esac
-	(cd "$src" && scripts/checkpatch.pl --quiet --terse --no-summary --strict "$here/qemu/$name") ||
+	(cd "$src" && scripts/checkpatch.pl --quiet --terse --no-summary --strict "$here/qemu/7.2/patches/$name") ||
 		{ say "checkpatch: $name"; bad=1; }
-done < qemu/series
+done < qemu/7.2/series
 
 targets=() names=()
 for t in "${unit[@]}"; do
@@ -33,7 +33,7 @@ for t in "${qtests[@]}"; do
 	targets+=(qemu-system-x86_64 "tests/qtest/$t") names+=("qtest-x86_64/$t")
 done
 [ ${#names[@]} -gt 0 ] || die "no test ${T:-}"
-scripts/qemu-build.sh "${targets[@]}" > /dev/null
+qemu/build.sh "${targets[@]}" > /dev/null
 
 # The older peer is the distribution's own.
 old=/usr/bin/qemu-system-x86_64

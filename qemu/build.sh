@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# qemu-build.sh [TARGET...]: build the QEMU of the cache's tree, or what of it is asked for;
+# build.sh [TARGET...]: build the QEMU of the cache's tree, or what of it is asked for;
 # print the path of its qemu-system-x86_64. PREFIX=dir installs that. SANITIZE=1 builds, beside
 # it, one that finds accesses past a buffer and undefined behaviour.
 . scripts/common.sh

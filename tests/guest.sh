@@ -13,7 +13,7 @@ logged vsock-build make -C "$vsock" -f "$source/Makefile" VPATH="$source" \
 out=$logs/guest
 say "a guest in the VM, three times"
 ringvm --kernel "$kernel" --memory 2G --timeout 600 --log "$out.console" --out "$out" \
-	--quiet -- "sh $here/scripts/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test" ||
+	--quiet -- "sh $here/vm/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test" ||
 	die "the guest failed; what it said is in $out"
 
 for accessor in uaccess checked ringmap; do

@@ -60,7 +60,7 @@ testpmd() {
 	step "time: testpmd on $name"
 	ringvm --kernel "$image" --memory 2G --timeout 600 --quiet \
 		--log "$logs/bench-testpmd-$name.console" --out "$out/time-testpmd-$name" -- \
-		"sh $here/scripts/in-vm-testpmd.sh $selftests/ringmap_bench $*" ||
+		"sh $here/vm/in-vm-testpmd.sh $selftests/ringmap_bench $*" ||
 		die "testpmd on $name failed"
 }
 
@@ -93,7 +93,7 @@ awk -v out="$out" -v note="$note" -f bench/report.awk "$out"/counts.tsv "$out"/r
 awk -F '\t' '$1 == "tx,window=64" { print $2 "\t" $3 "\t" $4 "\t" $5 "\t" $6 }' "$out/counts.tsv" > "$out/model.counts"
 {
 	printf '## Model\n\nWhat counts times costs predict, by bench/model.md; printed by make bench-model.\n\n'
-	scripts/bench-model.sh "$out/model.counts" | sed 's/^/    /'
+	bench/model.sh "$out/model.counts" | sed 's/^/    /'
 } >> "$out/report.md"
 logged bench-plot gnuplot -e "out='$out'" bench/plots.gp || exit 1
 rc=0
@@ -101,7 +101,7 @@ if [ -z "${QUICK:-}" ]; then
 	step "memory management"
 	{
 		printf '\n## Memory management\n\nPrinted by make mm-queues.\n\n'
-		scripts/mm-queues.sh | sed 's/^/    /' || rc=1
+		bench/mm-queues.sh | sed 's/^/    /' || rc=1
 	} >> "$out/report.md"
 fi
 step "done; the report, beside results.json:"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# qemu-bench.sh [demo]: pages per second of a migration by each policy of compression, over
+# bench.sh [demo]: pages per second of a migration by each policy of compression, over
 # bandwidth limits, speeds of the link, threads and ratios, against the ideal; and by multifd.
 # All runs are in out/qemu-bench/runs.jsonl. QUICK=1 is a subset, demo one without multifd.
 . scripts/common.sh
@@ -26,9 +26,9 @@ free=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
 mkdir -p "$out" || die "cannot create $here/$out"
 
 step "the source of QEMU"
-scripts/qemu-source.sh > /dev/null
+qemu/source.sh > /dev/null
 step "building it (about 3 minutes the first time, on 2 processors)"
-qemu=$(scripts/qemu-build.sh | tail -1)
+qemu=$(qemu/build.sh | tail -1)
 logged migbench-build make -C qemu/bench OUTPUT="$cache/build/migbench" || exit 1
 migbench=$cache/build/migbench/migbench
 if [ -n "$live" ]; then

@@ -33,7 +33,7 @@ suite() {
 	ringvm --kernel "$kernel" --accel "$on" --timeout "$timeout" --tap 1 \
 		--skips configs/skips --memory 4G \
 		--log "$logs/selftests-$name-$variant.console" "$@" -- \
-		"sh $here/scripts/in-vm.sh $selftests $under $selftests/$program ${T:+-r $T}"
+		"sh $here/vm/in-vm.sh $selftests $under $selftests/$program ${T:+-r $T}"
 }
 
 want=${1:-}

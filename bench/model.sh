@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench-model.sh [COUNTS]: what operations cost on this machine; the model of a packet's cost
+# model.sh [COUNTS]: what operations cost on this machine; the model of a packet's cost
 # against what others published; and what ringmap gains by it, all as tables with tabs. COUNTS
 # has "accessor insns stac lfence locked" of a packet, the base first; without it, those of
 # packets sent with 64 under way in performance.rst.

@@ -5,7 +5,7 @@
 
 out=$logs/mm-causes.tap
 rc=0
-scripts/selftests.sh mm > "$out" || rc=$?
+tests/selftests.sh mm > "$out" || rc=$?
 grep -v '^# row:' "$out" | grep -E '^not ok|# SKIP' >&2 || true
 printf '%-16s %-35s %5s  %-17s %7s %7s %7s\n' cause 'provoked by' seen keeps \
 	'needs 0' M+R M+R+W

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# harness-test.sh IMAGE: what happens in a VM must come out as what it is.
+# harness.sh IMAGE: what happens in a VM must come out as what it is.
 . scripts/common.sh
 
 kernel=$1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bisect-check.sh: build the touched directories at each commit, options on.
+# bisect.sh: build the touched directories at each commit, options on.
 . scripts/common.sh
 
 wt=$cache/bisect
