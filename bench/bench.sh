@@ -30,7 +30,7 @@ boot() {
 	fi
 	ringvm --kernel "$image" --memory 2G --timeout 1800 --quiet "${vm[@]}" \
 		--log "$logs/bench-$how-$name.console" --out "$out/$how-$name" -- \
-		"$vars $selftests/ringmap_bench $how $*" ||
+		"$vars $selftests/ringmap_bench_tool $how $*" ||
 		die "$how on $name failed"
 }
 
@@ -60,7 +60,7 @@ testpmd() {
 	step "time: testpmd on $name"
 	ringvm --kernel "$image" --memory 2G --timeout 600 --quiet \
 		--log "$logs/bench-testpmd-$name.console" --out "$out/time-testpmd-$name" -- \
-		"sh $here/vm/in-vm-testpmd.sh $selftests/ringmap_bench $*" ||
+		"sh $here/vm/in-vm-testpmd.sh $selftests/ringmap_bench_tool $*" ||
 		die "testpmd on $name failed"
 }
 

@@ -13,7 +13,7 @@ count() {
 	ringvm --kernel "$2" --accel icount --cpus 1 --memory 2G --timeout 600 --quiet \
 		--append norandmaps \
 		--log "$logs/mm-cost-$1.console" --out "$logs/mm-cost-$1" -- \
-		"$selftests/mmu_cost" || die "counting on $1 failed"
+		"$selftests/mmu_cost_tool" || die "counting on $1 failed"
 }
 count off "$(image cost)"
 count ours "$kernel"

@@ -23,13 +23,13 @@ queues() {
 	run "$1" "$2" --accel icount --cpus 1 \
 		--plugin "$bin/ringcount.so,map=$3/System.map,out=$out-$1.count" -- \
 		"echo 0 > /proc/sys/kernel/randomize_va_space
-		exec $selftests/ringmap_mmcost queues $4"
+		exec $selftests/ringmap_mmcost_tool queues $4"
 }
 queues off "$(image cost)" "$cache/build/cost" base
 queues ours "$kernel" "$cache/build/vm" ringmap
 run counted "$kernel" --accel icount --cpus 1 -- \
-	"$selftests/ringmap_mmcost fill && $selftests/ringmap_mmcost flood 3 100"
-run parallel "$kernel" --cpus 2 -- "$selftests/ringmap_mmcost flood 15 100"
+	"$selftests/ringmap_mmcost_tool fill && $selftests/ringmap_mmcost_tool flood 3 100"
+run parallel "$kernel" --cpus 2 -- "$selftests/ringmap_mmcost_tool flood 15 100"
 
 awk '
 	# A goal that is not reached is shown; what fails is a change for the worse.

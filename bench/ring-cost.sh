@@ -18,7 +18,7 @@ count() {
 		--append "noreplace-smp memmap=16M\$$reserved" \
 		--plugin "$bin/ringcount.so,map=$build/System.map,out=$logs/ring-cost-$name.count$args" \
 		--log "$logs/ring-cost-$name.console" --out "$logs/ring-cost-$name" -- \
-		"RINGMAP_RESERVED=$reserved sh $here/vm/in-vm.sh $selftests ./ringmap_cost $*" ||
+		"RINGMAP_RESERVED=$reserved sh $here/vm/in-vm.sh $selftests ./ringmap_cost_tool $*" ||
 		die "counting on $name failed"
 }
 functions() { nm "$cache/build/vm/drivers/vhost/$1.o" | awk 'tolower($2) == "t" { print $3 }'; }

@@ -19,7 +19,7 @@ count() {
 		--out "$logs/trace-cost-$1" -- \
 		"mount -t tracefs tracefs /sys/kernel/tracing
 		$4
-		exec $selftests/ringmap_cost uaccess ringmap" || die "counting: $1 failed"
+		exec $selftests/ringmap_cost_tool uaccess ringmap" || die "counting: $1 failed"
 }
 count untraced "$(image untraced)" "$untraced" ''
 count off "$kernel" "$cache/build/vm" ''

@@ -34,10 +34,11 @@ if [ "${1:-}" = config ]; then
 	exit
 fi
 
+# What the selftests ask of a kernel stands beside them.
+fragments=(configs/vm.config configs/ringmap.config tools/testing/selftests/{vhost,mmu_notifier}/config)
 case $variant in
-vm) fragments=(configs/vm.config configs/ringmap.config) ;;
-kcsan) fragments=(configs/vm.config configs/ringmap.config configs/kcsan.config) ;;
-debug) fragments=(configs/vm.config configs/ringmap.config configs/debug.config) ;;
+vm) ;;
+kcsan | debug) fragments+=("configs/$variant.config") ;;
 off) fragments=(configs/vm.config configs/off.config) ;;
 *) die "VARIANT=$variant: choose vm, debug, kcsan or off" ;;
 esac

@@ -16,7 +16,7 @@ build_selftests
 build_vhostctl
 step "booting"
 ringvm --kernel "$kernel" --timeout 300 --log "$logs/demo.console" \
-	--out out/demo.json --quiet -- "$selftests/ringmap_demo" || die "the demo failed"
+	--out out/demo.json --quiet -- "$selftests/ringmap_demo_load" || die "the demo failed"
 step "recording"
 ringvm --kernel "$kernel" --accel single --timeout 120 --memory 2G --quiet \
 	--log "$logs/record.console" --out out/demo.svg -- \

@@ -25,7 +25,7 @@ fuzz() {
 	shift
 	ringvm --kernel "$kernel" --timeout "${TIMEOUT:-3000}" --memory 2G \
 		--cpus 1 --log "$o.console" --out "$o.out" -- \
-		"sh $here/vm/in-vm.sh $selftests $selftests/ringmap_fuzz $* --out /tmp/replay ||
+		"sh $here/vm/in-vm.sh $selftests $selftests/ringmap_fuzz_test $* --out /tmp/replay ||
 		 { sed 's/^/replay /' /tmp/replay; exit 1; }" || rc=$?
 	sed -n 's/^replay //p' "$o.out" > "$o.replay"
 	return "$rc"

@@ -12,8 +12,8 @@ trap 'git -C "$tree" checkout -q .' EXIT
 # vhost_program TEST: which one has it
 vhost_program() {
 	case ${1%%.*} in
-	faults | odd | reverted_2019) echo ringmap_faults ;;
-	*) echo ringmap_test ;;
+	faults | odd | reverted_2019) echo ringmap_faults_test ;;
+	*) echo ringmap_net_test ;;
 	esac
 }
 
@@ -29,7 +29,7 @@ run() {
 watch() {
 	ringvm --kernel "$kernel" --accel single --timeout 60 --memory 2G --quiet \
 		--log "$logs/mutant-trace.console" --out "$logs/mutant.trace" -- \
-		"$vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_traffic --seconds 6 $1 2>&1" \
+		"$vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_load --seconds 6 $1 2>&1" \
 		2>> "$logs/mutant.tap" || true
 	awk '$NF == "broken" { print $1 }' "$logs/mutant.trace"
 }
@@ -105,10 +105,10 @@ case ${T:-} in
 esac
 while read -r cause bits test; do
 	rc=0 lie="mmu_lie=$(number "$cause"),$bits"
-	run mmu_causes "$test" "$lie" MMU_CAUSES_TRUTH_ONLY=1 || rc=$?
+	run mmu_causes_test "$test" "$lie" MMU_CAUSES_TRUTH_ONLY=1 || rc=$?
 	how=$(dead "$rc")
 	if [ -z "$how" ] && [ "$rc" = 0 ]; then
-		run mmu_causes "$test" "$lie" || rc=$?
+		run mmu_causes_test "$test" "$lie" || rc=$?
 		how=$(dead "$rc")
 		how=${how:+its table says otherwise}
 	fi

@@ -11,7 +11,7 @@ say "$seconds s of traffic under vhostctl check"
 ringvm --kernel "$kernel" --accel single --memory 2G --timeout $((seconds + 120)) --quiet \
 	--log "$logs/order.console" -- \
 	"mount -t tracefs tracefs /sys/kernel/tracing
-	exec $vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_traffic \\
+	exec $vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_load \\
 		--seconds $seconds --accessor cycle --change-memory" 2> "$logs/order" ||
 	{ cat "$logs/order"; die "a rule is broken, or a packet is lost"; }
 cat "$logs/order"

@@ -45,9 +45,9 @@ debugfs.* | null.* | vsock.* | scsi.*) want=${T%%.*} ;;
 *) want=vhost ;;
 esac
 rc=0
-case ${want:-mm} in mm) suite mm mmu_causes --append numa=fake=2 || rc=$? ;; esac
-case ${want:-vhost} in vhost) suite vhost ringmap_test --append numa=fake=2 || rc=$? ;; esac
-case ${want:-faults} in faults) suite faults ringmap_faults --append numa=fake=2 || rc=$? ;; esac
+case ${want:-mm} in mm) suite mm mmu_causes_test --append numa=fake=2 || rc=$? ;; esac
+case ${want:-vhost} in vhost) suite vhost ringmap_net_test --append numa=fake=2 || rc=$? ;; esac
+case ${want:-faults} in faults) suite faults ringmap_faults_test --append numa=fake=2 || rc=$? ;; esac
 for device in debugfs null vsock scsi; do
 	case ${want:-$device} in "$device") ;; *) continue ;; esac
 	if [ "$device,$variant" = scsi,debug ]; then

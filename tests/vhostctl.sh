@@ -119,7 +119,7 @@ say "in the VM"
 # One thread: under several, TCG may run an instruction that tracing is changing.
 ringvm --kernel "$kernel" --accel single --timeout 600 --memory 4G \
 	--log "$logs/vhostctl.console" --out "$out/vm" -- \
-	"bash $here/vm/in-vm-vhostctl.sh $vhostctl $selftests/ringmap_traffic" ||
+	"bash $here/vm/in-vm-vhostctl.sh $vhostctl $selftests/ringmap_load" ||
 	die "vhostctl fails in the VM"
 # What follows each "@@ VERB"; stat has an object in each line.
 rm -rf "$out/json.d"

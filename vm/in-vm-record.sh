@@ -5,6 +5,6 @@ set -eu
 export PATH="$1:$2:$PATH" LC_ALL=C.UTF-8
 cd /tmp
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
-vhostctl record -o trace.dat -- ringmap_traffic --mode plain --seconds 5 --change-memory >&2
+vhostctl record -o trace.dat -- ringmap_load --mode plain --seconds 5 --change-memory >&2
 vhostctl report --plot plots trace.dat >&2
 cat plots/drops.svg

@@ -1,6 +1,6 @@
 #!/bin/sh
 # In the VM: in-vm-testpmd.sh RINGMAP_BENCH MODE...: DPDK's testpmd sends through vhost-net as
-# fast as it can, while ringmap_bench counts.
+# fast as it can, while ringmap_bench_tool counts.
 set -eu
 echo 160 > /proc/sys/vm/nr_hugepages
 mkdir -p /dev/hugepages

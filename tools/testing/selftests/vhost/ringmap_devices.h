@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tests of vhost devices other than vhost-net share. What ringmap_test does
+ * What the tests of vhost devices other than vhost-net share. What ringmap_net_test does
  * with vhost-net is not repeated in them; these devices drive the same rings in
  * other ways: they use buffers one by one or out of order, give up in the middle,
  * and stop and start without a reset.

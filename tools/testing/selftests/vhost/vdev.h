@@ -28,7 +28,7 @@ enum { VRING_DESC, VRING_AVAIL, VRING_USED, VRING_PARTS };
 #define store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 #define full_fence()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
-/* What is between them, an instruction counter counts: scripts/ringcount.c. */
+/* An instruction counter counts what is executed between these two no-ops. */
 #define begin_count()	__asm__ volatile("nopl 0x52430001(%%rax,%%rax)" ::: "memory")
 #define end_count()	__asm__ volatile("nopl 0x52430002(%%rax,%%rax)" ::: "memory")
 

@@ -3,18 +3,18 @@
  * The workloads of "make bench": packets through vhost-net in many shapes, and buffers
  * through vhost's test device, which does nothing with them.
  *
- * ringmap_bench count MODE...: each workload by each mode, a warm-up and then what an
- * instruction counter counts between two no-ops (scripts/ringcount.c). Prints
+ * ringmap_bench_tool count MODE...: each workload by each mode, a warm-up and then what an
+ * instruction counter counts between two no-ops. Prints
  *
  *	INTERVAL WORKLOAD MODE PACKETS SECTIONS
  *
  * the last being sections under the map lock, or 0 where there is none.
  *
- * ringmap_bench time MODE...: each workload by each mode in turns, in one device. Prints
+ * ringmap_bench_tool time MODE...: each workload by each mode in turns, in one device. Prints
  *
  *	ROUND WORKLOAD MODE PACKETS SECONDS
  *
- * ringmap_bench client TAP MODE...: the same lines for what another program, such as
+ * ringmap_bench_tool client TAP MODE...: the same lines for what another program, such as
  * DPDK's testpmd, sends into a TAP; it is dropped there.
  *
  * A mode is an accessor; or "base" or "bound", of kernels that have none. BENCH_QUICK
@@ -391,7 +391,7 @@ int main(int argc, char **argv)
 	if (argc > 3 && !strcmp(argv[1], "client"))
 		return client(argv[2], argv + 3);
 	if (argc < 3 || (strcmp(argv[1], "count") && strcmp(argv[1], "time")))
-		errx(1, "usage: ringmap_bench count|time MODE... or client TAP MODE...");
+		errx(1, "usage: ringmap_bench_tool count|time MODE... or client TAP MODE...");
 	how = strcmp(argv[1], "count") ? time_rounds : count;
 	/* So that vhost, on the same processor, finds all that the driver has to send. */
 	if (how == count && sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ 1 }))

@@ -6,7 +6,7 @@
  * more vhost-net devices, whose rings are mapped when MODE is ringmap, and prints
  * "op OPERATION-PAGES QUEUES TICKS INTERVAL", the cycle counter's ticks of an operation
  * on memory that is not a ring, the least of many, and which bracket of
- * scripts/ringcount.c has one more; and "slab QUEUES FILES OTHERS", the bytes in slabs
+ * the instruction counter has one more; and "slab QUEUES FILES OTHERS", the bytes in slabs
  * that count as reclaimable, as those of dentries and inodes, and in others. A tick is
  * an instruction there. MODE is an accessor; or "base", which sets none. With ringmap it
  * goes back to uaccess at the end, and prints the same as of "back" queues.
@@ -539,7 +539,7 @@ int main(int argc, char **argv)
 	} else if (!strcmp(what, "flood") && argc == 4) {
 		flood_rounds(atoi(argv[2]), atoi(argv[3]));
 	} else {
-		errx(2, "usage: ringmap_mmcost queues MODE | fill | flood ROUNDS MS");
+		errx(2, "usage: ringmap_mmcost_tool queues MODE | fill | flood ROUNDS MS");
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ringmap_traffic: checked packets through vhost-net for some seconds, in each of the
+ * ringmap_load: checked packets through vhost-net for some seconds, in each of the
  * ways in which a driver may set its queues up, for those who watch: tracing, vhostctl.
  */
 #define _GNU_SOURCE
@@ -207,7 +207,7 @@ int main(int argc, char **argv)
 
 		packets += run(m, slice < end ? slice : end);
 	} while (now() < end);
-	fprintf(stderr, "ringmap_traffic: %llu packets in %.1f s, none lost; %lu changes of memory\n",
+	fprintf(stderr, "ringmap_load: %llu packets in %.1f s, none lost; %lu changes of memory\n",
 		(unsigned long long)packets, now() - start, (unsigned long)changes);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/mempolicy.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -622,7 +623,7 @@ TEST_F(cause, zap)
 
 TEST_F(cause, unmap_mapping)
 {
-	int fd = memfd_create("mmu_causes", 0);
+	int fd = memfd_create("mmu_causes_test", 0);
 	char *at = map_file(fd, page);
 
 	ASSERT_NE(at, NULL);
@@ -635,7 +636,7 @@ TEST_F(cause, unmap_mapping)
 
 TEST_F(cause, truncate)
 {
-	int fd = memfd_create("mmu_causes", 0);
+	int fd = memfd_create("mmu_causes_test", 0);
 	char *at = map_file(fd, page);
 
 	ASSERT_NE(at, NULL);
@@ -648,7 +649,7 @@ TEST_F(cause, truncate)
 
 TEST_F(cause, hugetlb_hole)
 {
-	int fd = memfd_create("mmu_causes", MFD_HUGETLB);
+	int fd = memfd_create("mmu_causes_test", MFD_HUGETLB);
 	char *at;
 
 	write_file("/proc/sys/vm/nr_hugepages", "4");
@@ -945,7 +946,7 @@ TEST_F(cause, mprotect_read)
 
 TEST_F(cause, mprotect_shared)
 {
-	int fd = memfd_create("mmu_causes", 0);
+	int fd = memfd_create("mmu_causes_test", 0);
 	char *at = map_file(fd, page);
 
 	ASSERT_NE(at, NULL);
@@ -969,7 +970,7 @@ TEST_F(cause, mprotect_private)
 
 TEST_F(cause, mprotect_hugetlb)
 {
-	int fd = memfd_create("mmu_causes", MFD_HUGETLB);
+	int fd = memfd_create("mmu_causes_test", MFD_HUGETLB);
 	char *at;
 
 	write_file("/proc/sys/vm/nr_hugepages", "4");
@@ -1065,26 +1066,19 @@ TEST_F(cause, uffd_wp_resolve)
 	close(fd);
 }
 
-/* UFFDIO_MOVE is newer than the C library's headers. */
-struct move {
-	uint64_t dst, src, len, mode;
-	int64_t moved;
-};
-
-#define MOVE		_IOWR(UFFDIO, 0x05, struct move)
-#define FEATURE_MOVE	(1 << 16)
-
 TEST_F(cause, uffd_move)
 {
 	char *src = map_anon(page);
 	char *dst = map(page, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	int fd = uffd_open(FEATURE_MOVE);
-	struct move m = { (uintptr_t)dst, (uintptr_t)src, page, 0, 0 };
+	int fd = uffd_open(UFFD_FEATURE_MOVE);
+	struct uffdio_move m = {
+		.dst = (uintptr_t)dst, .src = (uintptr_t)src, .len = page,
+	};
 
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(uffd_register(fd, dst, page, UFFDIO_REGISTER_MODE_MISSING), 0);
 	ASSERT_EQ(watch(&self->w, src, page, true), NSUBS);
-	ASSERT_EQ(ioctl(fd, MOVE, &m), 0);
+	ASSERT_EQ(ioctl(fd, UFFDIO_MOVE, &m), 0);
 	EXPECT_CAUSE("uffd_move", "UFFDIO_MOVE", NOTHING);
 	EXPECT_SAME_PAGE(&self->w, true);
 	close(fd);
@@ -1094,54 +1088,43 @@ TEST_F(cause, uffd_move_huge)
 {
 	char *src = map_huge(MADV_HUGEPAGE);
 	char *dst = map_huge(MADV_HUGEPAGE);
-	int fd = uffd_open(FEATURE_MOVE);
-	struct move m = { (uintptr_t)dst, (uintptr_t)src, HUGE, 0, 0 };
+	int fd = uffd_open(UFFD_FEATURE_MOVE);
+	struct uffdio_move m = {
+		.dst = (uintptr_t)dst, .src = (uintptr_t)src, .len = HUGE,
+	};
 
 	ASSERT_GE(fd, 0);
 	ASSERT_TRUE(is_huge(src));
 	ASSERT_EQ(madvise(dst, HUGE, MADV_DONTNEED), 0);
 	ASSERT_EQ(uffd_register(fd, dst, HUGE, UFFDIO_REGISTER_MODE_MISSING), 0);
 	ASSERT_EQ(watch(&self->w, src, page, true), NSUBS);
-	ASSERT_EQ(ioctl(fd, MOVE, &m), 0);
+	ASSERT_EQ(ioctl(fd, UFFDIO_MOVE, &m), 0);
 	EXPECT_CAUSE("uffd_move", "UFFDIO_MOVE, huge page", NOTHING);
 	EXPECT_SAME_PAGE(&self->w, true);
 	close(fd);
 }
 
-/* <linux/fs.h> of the composed kernel, and newer than the C library's headers. */
-struct scan {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask;
-	uint64_t return_mask;
-};
-
-#define SCAN		_IOWR('f', 16, struct scan)
-#define SCAN_WP		1
-#define SCAN_WRITTEN	2
-#define UFFD_WP_ASYNC	(1 << 15)
-#define UFFD_WP_UNPOP	(1 << 13)
-
 TEST_F(cause, pagemap_scan)
 {
 	char *at = map_anon(page);
-	int fd = uffd_open(UFFD_WP_ASYNC | UFFD_WP_UNPOP);
+	int fd = uffd_open(UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED);
 	int pm = open("/proc/self/pagemap", O_RDONLY);
 	uint64_t region[3];
-	struct scan s = {
-		.size = sizeof(s), .flags = SCAN_WP,
+	struct pm_scan_arg s = {
+		.size = sizeof(s), .flags = PM_SCAN_WP_MATCHING,
 		.start = (uintptr_t)at, .end = (uintptr_t)at + page,
 		.vec = (uintptr_t)region, .vec_len = 1,
-		.category_mask = SCAN_WRITTEN, .return_mask = SCAN_WRITTEN,
+		.category_mask = PAGE_IS_WRITTEN, .return_mask = PAGE_IS_WRITTEN,
 	};
 
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(uffd_register(fd, at, page, UFFDIO_REGISTER_MODE_WP), 0);
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
-	ASSERT_EQ(ioctl(pm, SCAN, &s), 1);
+	ASSERT_EQ(ioctl(pm, PAGEMAP_SCAN, &s), 1);
 	EXPECT_CAUSE("pagemap_scan", "PAGEMAP_SCAN with write protect", RO);
 	EXPECT_SAME_PAGE(&self->w, false);
 	if (store(&self->w, 0xbad))
-		EXPECT_EQ(ioctl(pm, SCAN, &s), 1) TH_LOG("a write was missed");
+		EXPECT_EQ(ioctl(pm, PAGEMAP_SCAN, &s), 1) TH_LOG("a write was missed");
 	close(pm);
 	close(fd);
 }
@@ -1286,7 +1269,7 @@ TEST_F(cause, split_shmem)
 TEST_F(cause, hugetlb_unshare)
 {
 	size_t giga = 1UL << 30;
-	int fd = memfd_create("mmu_causes", MFD_HUGETLB);
+	int fd = memfd_create("mmu_causes_test", MFD_HUGETLB);
 	char *at;
 
 	write_file("/proc/sys/vm/nr_hugepages", "4");
@@ -1395,12 +1378,12 @@ TEST_F(cause, uprobe)
 
 	uprobe_target();
 	ASSERT_EQ(watch(&self->w, uprobe_target, page, false), NSUBS);
-	write_file(TRACE "uprobe_events", "p:mmu_causes/target %s:0x%lx\n",
+	write_file(TRACE "uprobe_events", "p:mmu_causes_test/target %s:0x%lx\n",
 		   path, offset);
-	write_file(TRACE "events/mmu_causes/enable", "1");
+	write_file(TRACE "events/mmu_causes_test/enable", "1");
 	EXPECT_CAUSE("uprobe", "a breakpoint set", NOTHING);
 	EXPECT_SAME_PAGE(&self->w, false);
-	write_file(TRACE "events/mmu_causes/enable", "0");
+	write_file(TRACE "events/mmu_causes_test/enable", "0");
 	write_file(TRACE "uprobe_events", "\n");
 }
 

@@ -2,8 +2,7 @@
 /*
  * Packets for an instruction counter: for each of the modes named on the command
  * line and each number of packets under way, on TX alone and there and back, a
- * warm-up and then a bracket of two no-ops that the counter knows
- * (scripts/ringcount.c).
+ * warm-up and then a bracket of two no-ops that the counter knows.
  *
  * A mode is an accessor; or "base", which sets none; or "unmappable", which is
  * ringmap with rings in memory that has no struct pages in use: /dev/mem at the

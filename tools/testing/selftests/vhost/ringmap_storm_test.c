@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ringmap_storm: packets whose every number and byte is checked, while the memory
+ * ringmap_storm_test: packets whose every number and byte is checked, while the memory
  * under the rings is changed in all ways that leave its content, the accessor is
  * switched, the device IOTLB changes, and queues are stopped and started.
  *
@@ -12,6 +12,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -199,28 +200,6 @@ static void fork_child(void)
 		waitpid(pid, NULL, 0);
 }
 
-/* These are newer than the C library's headers. */
-#define FEATURE_WP_UNPOPULATED	(1 << 13)
-#define FEATURE_WP_ASYNC	(1 << 15)
-#define FEATURE_MOVE		(1 << 16)
-
-struct move {
-	uint64_t dst, src, len, mode;
-	int64_t moved;
-};
-
-#define MOVE		_IOWR(UFFDIO, 0x05, struct move)
-
-struct scan {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask;
-	uint64_t return_mask;
-};
-
-#define SCAN		_IOWR('f', 16, struct scan)
-#define SCAN_WP		1
-#define SCAN_WRITTEN	2
-
 static int uffd_open(uint64_t features)
 {
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
@@ -244,18 +223,19 @@ static void uffd_register(int fd, void *at, size_t len, uint64_t mode)
 /* Write protection by userfaultfd, which ends by itself at a write. */
 static void track_writes(void)
 {
-	int fd = uffd_open(FEATURE_WP_ASYNC | FEATURE_WP_UNPOPULATED);
+	int fd = uffd_open(UFFD_FEATURE_WP_ASYNC |
+			   UFFD_FEATURE_WP_UNPOPULATED);
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t regions[3 * 16];
 	struct uffdio_writeprotect wp = {
 		.range = { (uintptr_t)storm.mem, storm.len },
 	};
-	struct scan s = {
-		.size = sizeof(s), .flags = SCAN_WP,
+	struct pm_scan_arg s = {
+		.size = sizeof(s), .flags = PM_SCAN_WP_MATCHING,
 		.start = (uintptr_t)storm.mem,
 		.end = (uintptr_t)storm.mem + storm.len,
 		.vec = (uintptr_t)regions, .vec_len = 16,
-		.category_mask = SCAN_WRITTEN, .return_mask = SCAN_WRITTEN,
+		.category_mask = PAGE_IS_WRITTEN, .return_mask = PAGE_IS_WRITTEN,
 	};
 
 	uffd_register(fd, storm.mem, storm.len, UFFDIO_REGISTER_MODE_WP);
@@ -264,7 +244,7 @@ static void track_writes(void)
 		ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
 		wp.mode = 0;
 		ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
-		ioctl(pagemap, SCAN, &s);
+		ioctl(pagemap, PAGEMAP_SCAN, &s);
 	}
 	close(pagemap);
 	close(fd);
@@ -272,15 +252,17 @@ static void track_writes(void)
 
 static bool move(int fd, char *dst, char *src)
 {
-	struct move m = { (uintptr_t)dst, (uintptr_t)src, PAGE, 0, 0 };
+	struct uffdio_move m = {
+		.dst = (uintptr_t)dst, .src = (uintptr_t)src, .len = PAGE,
+	};
 
-	return !ioctl(fd, MOVE, &m);
+	return !ioctl(fd, UFFDIO_MOVE, &m);
 }
 
 /* Who needs the page while it is elsewhere waits for it. */
 static void move_away_and_back(void)
 {
-	int fd = uffd_open(FEATURE_MOVE);
+	int fd = uffd_open(UFFD_FEATURE_MOVE);
 	char *page = busy_page();
 	char *aside = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -690,7 +672,7 @@ int main(int argc, char **argv)
 	time_t start = time(NULL), limit;
 
 	if (argc != 5)
-		errx(1, "usage: ringmap_storm PACKETS INVALIDATIONS SWITCHES SECONDS");
+		errx(1, "usage: ringmap_storm_test PACKETS INVALIDATIONS SWITCHES SECONDS");
 	for (int i = 0; i < 3; i++)
 		want[i] = strtoul(argv[1 + i], NULL, 0);
 	limit = strtoul(argv[4], NULL, 0);

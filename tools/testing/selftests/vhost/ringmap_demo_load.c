@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ringmap_demo: the same packets by user access and through mapped rings, in
+ * ringmap_demo_load: the same packets by user access and through mapped rings, in
  * turns, then with the memory under the rings changing and the accessor
  * switched under traffic. A table on stderr, the same as JSON on stdout.
  */

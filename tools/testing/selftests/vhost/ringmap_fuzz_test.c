@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ringmap_fuzz: random calls to vhost-net and random rings, on four devices at once
+ * ringmap_fuzz_test: random calls to vhost-net and random rings, on four devices at once
  * that differ in nothing but their accessor: user access, checked, ringmap, and one
  * whose accessor changes in between. After each call its result, and after each in
  * which vhost may have worked, all memory and every signal must be the same.
@@ -889,7 +889,7 @@ static unsigned int kind_of(const char *name)
 	for (unsigned int i = 0; i < KINDS; i++)
 		if (!strcmp(kinds[i].name, name))
 			return i;
-	errx(1, "'%s' is no call; see kinds[] in ringmap_fuzz.c", name);
+	errx(1, "'%s' is no call; see kinds[] in ringmap_fuzz_test.c", name);
 }
 
 /* What a driver does first: mostly right, so that there is something to go wrong. */
@@ -1122,7 +1122,7 @@ static void open_worlds(void)
 static struct {
 	uint64_t seed, calls;
 	const char *replay, *out;
-} args = { .seed = 1, .calls = 20000, .out = "ringmap_fuzz.replay" };
+} args = { .seed = 1, .calls = 20000, .out = "ringmap_fuzz_test.replay" };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -1156,7 +1156,7 @@ static const struct argp_option options[] = {
 	{ "calls", 'n', "NUMBER", 0, "calls to make, of each device (20000)", 0 },
 	{ "replay", 'r', "FILE", 0, "make the calls in FILE", 0 },
 	{ "control", 'c', NULL, 0, "all devices by user access: is the base steady?", 0 },
-	{ "out", 'o', "FILE", 0, "where a case that fails goes (ringmap_fuzz.replay)", 0 },
+	{ "out", 'o', "FILE", 0, "where a case that fails goes (ringmap_fuzz_test.replay)", 0 },
 	{ 0 }
 };
 
