@@ -3,25 +3,20 @@
 # kernel and show that the test it names fails, or that the rule it names is broken in a
 # trace of traffic; and for each row of tests/mutants/lies. T=name does only one of them.
 . scripts/common.sh
+. tests/suites.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
 prepare
 build_vhostctl
 trap 'git -C "$tree" checkout -q .' EXIT
 
-# vhost_program TEST: which one has it
-vhost_program() {
-	case ${1%%.*} in
-	faults | odd | reverted_2019) echo ringmap_faults_test ;;
-	*) echo ringmap_net_test ;;
-	esac
-}
-
-# run PROGRAM TEST [KERNEL OPTIONS [ENVIRONMENT]]: does it pass?
+# run TEST [KERNEL OPTIONS [ENVIRONMENT]]: does it pass?
 run() {
+	local program
+	program=$(suite_program "$(suite_of "$1")")
 	ringvm --kernel "$kernel" --timeout 60 --tap 1 --memory 4G --quiet \
-		--append "numa=fake=2 ${3:-}" --log "$logs/mutant.console" -- \
-		"${4:-} sh $here/vm/in-vm.sh $selftests $selftests/$1 -r $2" \
+		--append "numa=fake=2 ${2:-}" --log "$logs/mutant.console" -- \
+		"${3:-} sh $here/vm/in-vm.sh $selftests $selftests/$program -r $1" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
 }
 
@@ -76,7 +71,7 @@ for m in tests/mutants/*.sed; do
 	fi
 	if [ -n "$test" ]; then
 		rc=0
-		run "$(vhost_program "$test")" "$test" || rc=$?
+		run "$test" || rc=$?
 		verdict "$name" "$test" "$(dead "$rc")"
 	fi
 	rule=$(sed -n 's/^# Trace: //p' "$m")
@@ -105,10 +100,10 @@ case ${T:-} in
 esac
 while read -r cause bits test; do
 	rc=0 lie="mmu_lie=$(number "$cause"),$bits"
-	run mmu_causes_test "$test" "$lie" MMU_CAUSES_TRUTH_ONLY=1 || rc=$?
+	run "$test" "$lie" MMU_CAUSES_TRUTH_ONLY=1 || rc=$?
 	how=$(dead "$rc")
 	if [ -z "$how" ] && [ "$rc" = 0 ]; then
-		run mmu_causes_test "$test" "$lie" || rc=$?
+		run "$test" "$lie" || rc=$?
 		how=$(dead "$rc")
 		how=${how:+its table says otherwise}
 	fi
@@ -118,7 +113,7 @@ git -C "$tree" checkout -q .
 
 logged mutant kmake "$tree" "$cache/build/vm" bzImage || die "the kernel does not build"
 for test in "${!tests[@]}"; do
-	run "$(vhost_program "$test")" "$test" || die "$test fails with every guard in place"
+	run "$test" || die "$test fails with every guard in place"
 done
 tests/barriers.sh > /dev/null || die "barriers.sh fails with every guard in place"
 [ "$killed" = "$total" ] || die "$((total - killed)) of $total survived"

@@ -3,6 +3,7 @@
 # suites are mm, vhost (vhost-net), faults (the same, odd cases), debugfs, null (the test
 # device), vsock and scsi; T=name runs one test.
 . scripts/common.sh
+. tests/suites.sh
 
 case $variant in
 vm) timeout=420 ;;
@@ -21,40 +22,33 @@ if [ "$variant" = vm ]; then
 	accel=single
 fi
 
-# NAME PROGRAM [QEMU AND KERNEL OPTIONS...]
-suite() {
-	local name=$1 program=$2 under=$check on=$accel
-	shift 2
+# run_suite NAME
+run_suite() {
+	local name=$1 under=$check on=$accel numa=()
 	case $name in
 	mm) under='' on=auto ;;
 	debugfs) on=single ;;
 	esac
+	case $name in
+	mm | vhost | faults) numa=(--append numa=fake=2) ;;
+	esac
 	say "$name: running in the VM ($variant kernel)"
 	ringvm --kernel "$kernel" --accel "$on" --timeout "$timeout" --tap 1 \
 		--skips configs/skips --memory 4G \
-		--log "$logs/selftests-$name-$variant.console" "$@" -- \
-		"sh $here/vm/in-vm.sh $selftests $under $selftests/$program ${T:+-r $T}"
+		--log "$logs/selftests-$name-$variant.console" "${numa[@]}" -- \
+		"sh $here/vm/in-vm.sh $selftests $under $selftests/$(suite_program "$name") ${T:+-r $T}"
 }
 
 want=${1:-}
-case ${T:-} in
-'') ;;
-cause.* | keep.* | global.*) want=mm ;;
-faults.* | odd.* | reverted_2019.*) want=faults ;;
-debugfs.* | null.* | vsock.* | scsi.*) want=${T%%.*} ;;
-*) want=vhost ;;
-esac
+[ -z "${T:-}" ] || want=$(suite_of "$T")
 rc=0
-case ${want:-mm} in mm) suite mm mmu_causes_test --append numa=fake=2 || rc=$? ;; esac
-case ${want:-vhost} in vhost) suite vhost ringmap_net_test --append numa=fake=2 || rc=$? ;; esac
-case ${want:-faults} in faults) suite faults ringmap_faults_test --append numa=fake=2 || rc=$? ;; esac
-for device in debugfs null vsock scsi; do
-	case ${want:-$device} in "$device") ;; *) continue ;; esac
-	if [ "$device,$variant" = scsi,debug ]; then
+for name in "${suites[@]}"; do
+	case ${want:-$name} in "$name") ;; *) continue ;; esac
+	if [ "$name,$variant" = scsi,debug ]; then
 		say "not scsi: the base takes a target's mutex and configfs' locks in both orders,"
 		say "which lockdep says at each setup of one"
 		continue
 	fi
-	suite "$device" "ringmap_$device" || rc=$?
+	run_suite "$name" || rc=$?
 done
 exit "$rc"
