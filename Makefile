@@ -13,7 +13,7 @@ VARIANT ?= vm
 JOBS ?= $(shell nproc)
 BASE ?= /usr/src/linux-source-$(KERNEL).tar.xz
 OUT ?= out/series
-export KERNEL RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE T SANITIZE PART
+export KERNEL RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE MEND T SANITIZE PART
 
 deps = @scripts/deps.sh
 
@@ -105,7 +105,7 @@ distclean: clean
 	rm -rf "$(RINGMAP_CACHE)"
 
 # The tree, the kernel, the series
-.PHONY: tree kernel refresh series shell lint vhostctl
+.PHONY: tree kernel refresh series bases shell lint vhostctl
 tree:
 	$(deps) check build
 	@scripts/compose.sh
@@ -122,6 +122,10 @@ series:
 	$(deps) check build
 	@scripts/compose.sh >/dev/null
 	@scripts/series.sh
+
+bases:
+	$(deps) check build
+	@scripts/bases.sh $(V)
 
 shell:
 	$(deps) check build vm

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # build.sh: configure and build the kernel of $VARIANT; print the image's path.
 # build.sh config SOURCE BUILD FRAGMENT...: only configure.
+# build.sh touched: only the objects of the C files that the branch adds or changes.
 . scripts/common.sh
 
 # configure SOURCE BUILD FRAGMENT...: tinyconfig plus fragments. Every symbol that
@@ -45,6 +46,13 @@ esac
 out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"
 configure "$tree" "$out" "${fragments[@]}"
+if [ "${1:-}" = touched ]; then
+	mapfile -t objects < <(git -C "$tree" diff --name-only base ringmap -- '*.c' ':!tools' |
+		sed 's/c$/o/')
+	say "building ${#objects[@]} objects"
+	logged "kernel-touched" kmake "$tree" "$out" "${objects[@]}"
+	exit
+fi
 say "building the $variant kernel"
 logged "kernel-$variant" kmake "$tree" "$out" bzImage || exit 1
 image "$variant"

@@ -1,209 +1,115 @@
 #!/usr/bin/env bash
-# check.sh [full]: every test, one line each, then the totals.
+# check.sh: the parts of 'make check', one line each, then the totals.
+# check.sh full: these and the slow ones. A verdict is kept with a hash of what the part
+# depends on; a part that passed on the same is not run again, so that a run that was
+# stopped goes on where it was. PART=name runs one part, whatever is kept.
 . scripts/common.sh
+. scripts/tree.sh
 
-passed=0 failed=0
-test_step() {
-	local name=$1 t=$SECONDS
+full=${1:-} only=${PART:-}
+verdicts=$cache/verdicts
+mkdir -p "$verdicts"
+
+# What a kernel and a VM are made of, and QEMU
+vm=(patches series Kconfig drivers include lib mm tools configs vm
+	scripts/{build,common,compose,tree}.sh tests/{suites,tap}.sh)
+qemu=(qemu/7.2 qemu/{build,check,source}.sh scripts/{apt,common,tree}.sh)
+
+# key PATH...: a hash of these files, of the base and of the tools
+key() {
+	{
+		git ls-files -z --cached --others --exclude-standard -- "$@" |
+			sort -z | xargs -0 sha1sum 2>&1
+		stat -c '%Y-%s' "${BASE:?}"
+		gcc --version
+		qemu-system-x86_64 --version
+	} | sha1sum | cut -c 1-12
+}
+
+names=() passed=0 failed=0 kept=0 pending=0
+# part NAME PATH... -- COMMAND...
+part() {
+	local name=$1 paths=() start=$SECONDS tree_key verdict old
 	shift
+	while [ "$1" != -- ]; do
+		paths+=("$1")
+		shift
+	done
+	shift
+	names+=("$name")
+	case $only in '' | "$name") ;; *) return 0 ;; esac
+	tree_key=$(key "${paths[@]}")
+	if [ -n "$full" ]; then
+		read -r old verdict _ < "$verdicts/$name" 2>/dev/null || old=
+		if [ -z "$only" ] && [ "$old $verdict" = "$tree_key PASS" ]; then
+			kept=$((kept + 1))
+			return
+		fi
+		echo "$tree_key STOPPED - $(git describe --always --dirty) $(date +%FT%T)" > "$verdicts/$name"
+	fi
 	say "$name"
-	if "$@"; then
-		passed=$((passed + 1))
-		echo "PASS $name ($((SECONDS - t)) s)"
-	else
-		failed=$((failed + 1))
-		echo "FAIL $name ($((SECONDS - t)) s)"
-	fi
+	verdict=FAIL
+	! "$@" || verdict=PASS
+	[ "$verdict" = PASS ] && passed=$((passed + 1)) || failed=$((failed + 1))
+	echo "$verdict $name ($((SECONDS - start)) s)"
+	[ -z "$full" ] || echo "$tree_key $verdict $((SECONDS - start)) $(git describe --always --dirty)" \
+		"$(date +%FT%T)" > "$verdicts/$name"
 }
 
-# The same tree twice, and the second time nothing is touched.
-compose_twice() {
-	local one two stamp
-	scripts/compose.sh >/dev/null || return 1
-	one=$(git -C "$tree" rev-parse HEAD)
-	stamp=$(mktemp)
-	sleep 0.01
-	scripts/compose.sh >/dev/null || return 1
-	two=$(git -C "$tree" rev-parse HEAD)
-	[ "$one" = "$two" ] || { say "two runs made $one and $two"; return 1; }
-	if find "$tree/mm" "$tree/drivers/vhost" "$tree/include" -newer "$stamp" -type f | grep .; then
-		say "the second run touched the files above"
-		return 1
-	fi
-	rm -f "$stamp"
-}
-
-# Refusals: a patch that does not apply, a file that exists, a symbol that is not.
-compose_refuses() {
-	local copy rc=0
-	copy=$(mktemp -d)
-	cp -r Kconfig Makefile series configs patches scripts tests drivers include lib mm tools Documentation "$copy"
-	refused() {
-		local want=$1
-		shift
-		if (cd "$copy" && "$@" > /dev/null 2> err); then
-			say "was not refused: expected '$want'"
-			rc=1
-		elif ! grep -q "$want" "$copy/err"; then
-			say "expected '$want', got:"
-			cat "$copy/err" >&2
-			rc=1
-		fi
-	}
-	sed -i 's/^ EXPORT_SYMBOL_GPL(mmu_interval_read_begin);/ EXPORT_SYMBOL_GPL(elsewhere);/' \
-		"$copy"/patches/*/mm-interval-read-try.patch
-	refused 'mm-interval-read-try.patch does not apply' scripts/compose.sh
-	cp patches/*/mm-interval-read-try.patch "$copy"/patches/*/
-	mkdir -p "$copy/mm"
-	echo > "$copy/mm/gup.c"
-	echo 'file mm/gup.c' >> "$copy/series"
-	refused 'mm/gup.c already exists' scripts/compose.sh
-	echo CONFIG_NO_SUCH_THING=y > "$copy/configs/bad.config"
-	refused 'CONFIG_NO_SUCH_THING=y did not survive' \
-		scripts/build.sh config "$tree" "$cache/build/bad" configs/bad.config
-	rm -rf "$copy"
-	return "$rc"
-}
-
-# An edit in the tree comes back to where it belongs, and only there.
-refresh_round_trip() {
-	local copy rc=0
-	copy=$(mktemp -d)
-	cp -r Kconfig Makefile series configs patches scripts tests drivers include lib mm tools Documentation "$copy"
-	(
-		cd "$copy" || exit 1
-		scripts/refresh.sh 2>&1 | grep -q 'nothing was edited' || exit 1
-		sed -i 's/MMU_CAUSE_KSM_PROTECT/MMU_CAUSE_KSM_REPLACE/' "$tree/mm/ksm.c"
-		sed -i 's/a software TLB for rings/a TLB for rings/' "$tree/drivers/vhost/ringmap.h"
-		! env -u FORCE scripts/compose.sh >/dev/null 2>err || exit 1
-		grep -q 'has edits' err || exit 1
-		scripts/refresh.sh 2>/dev/null || exit 1
-		[ "$(grep -c MMU_CAUSE_KSM_REPLACE patches/*/mm-keeps.patch)" = 2 ] || exit 1
-		grep -q 'a TLB for rings' drivers/vhost/ringmap.h || exit 1
-		diff patches/*/vhost-ringmap.patch "$here"/patches/*/vhost-ringmap.patch
-	) || rc=1
-	git -C "$tree" checkout -q .
-	rm -rf "$copy"
-	return "$rc"
-}
-
-# What series writes gives the same tree with git am.
-series_applies() {
-	local wt=$cache/am out
-	out=$(mktemp -d)
-	OUT=$out/p scripts/series.sh || return 1
-	git -C "$tree" worktree prune
-	[ -d "$wt" ] || git -C "$tree" worktree add -q --detach "$wt" base
-	git -C "$wt" reset -q --hard base
-	git -C "$wt" am -q "$out"/p/*.patch || { git -C "$wt" am --abort; return 1; }
-	rm -rf "$out"
-	[ "$(git -C "$wt" rev-parse 'HEAD^{tree}')" = "$(git -C "$tree" rev-parse 'HEAD^{tree}')" ]
-}
-
-# Wrong use: a message that says what to do, and a status that is not 0.
-wrong_use() {
-	local bad=0 err small
-	refuse() {
-		local want=$1
-		shift
-		if err=$("$@" 2>&1 >/dev/null); then
-			say "did not fail: $*"
-			bad=1
-		elif ! grep -q "$want" <<< "$err"; then
-			say "$*: expected '$want' and got: $err"
-			bad=1
-		fi
-	}
-	refuse 'choose vm, debug' make kernel VARIANT=fast
-	refuse 'selftests run on' make selftests VARIANT=off
-	refuse 'cannot read REPLAY' make fuzz REPLAY=/nowhere
-	refuse 'is not a number' make kernel JOBS=many
-	refuse 'is not a file' make tree BASE=/nowhere.tar.xz
-	refuse 'cannot create' make tree RINGMAP_CACHE=/proc/none
-	refuse 'is not a directory' make series OUT=Makefile
-	refuse 'wants a terminal' make shell
-	refuse 'No rule' make nonsense
-	mkdir -p "$cache/empty-dpkg/updates" "$cache/empty-dpkg/info"
-	: > "$cache/empty-dpkg/status"
-	refuse 'missing packages: run' env DPKG_ADMINDIR="$cache/empty-dpkg" make tree
-	mkdir -p "$cache/empty-apt/partial"
-	printf '%s\n' "Dir::State::lists \"$cache/empty-apt\";" \
-		"Dir::State::status \"$cache/empty-dpkg/status\";" \
-		'Acquire::http::Proxy "http://127.0.0.1:9";' \
-		'Acquire::https::Proxy "http://127.0.0.1:9";' > "$cache/apt.conf"
-	refuse 'is there a network' env DPKG_ADMINDIR="$cache/empty-dpkg" \
-		APT_CONFIG="$cache/apt.conf" scripts/deps.sh install lint
-	small=$(mktemp -d)
-	if mount -t tmpfs -o size=64m tmpfs "$small" 2>/dev/null; then
-		refuse 'GiB are free' make tree RINGMAP_CACHE="$small"
-		umount "$small"
-	else
-		say "cannot mount a small tmpfs to test a full disk"
-		bad=1
-	fi
-	rmdir "$small"
-	return "$bad"
-}
-
-# A hook that stays when its option is off must not go unnoticed.
-off_proof_notices() {
-	local rc=0
-	sed -i '/^#ifdef CONFIG_VHOST_RINGMAP$/{N;s/.*\n\tstruct dentry/#if 1\n\tstruct dentry/}' \
-		"$tree/drivers/vhost/vhost.h"
-	if git -C "$tree" diff --quiet; then
-		say "the hook to break is not where it was"
-		rc=1
-	elif tests/off-proof.sh; then
-		say "it was not noticed"
-		rc=1
-	fi
-	git -C "$tree" checkout -q .
-	return "$rc"
-}
-
-start=$SECONDS
-test_step "compose twice" compose_twice
-test_step "compose and configure refuse what is wrong" compose_refuses
-test_step "refresh brings edits back" refresh_round_trip
-test_step "series applies with git am" series_applies
-test_step "wrong use is told" wrong_use
-kernel=
-if kernel=$(VARIANT=vm scripts/build.sh | tail -1); then
-	build_tools
-	test_step "every emitter gives a cause" tests/emitters.sh
-	test_step "documented commands" tests/docs.sh
-	test_step "harness" tests/harness.sh "$kernel"
-	test_step "lint" scripts/lint.sh
-	test_step "barriers and clamps" tests/barriers.sh
-	test_step "selftests" env VARIANT=vm T= tests/selftests.sh
-	test_step "vhostctl" env VARIANT=vm tests/vhostctl.sh
-	test_step "fuzz" env VARIANT=vm SEED=1 CALLS=20000 REPLAY= tests/fuzz.sh
-	test_step "budget of instructions" bench/bench.sh budget
-else
-	test_step "kernel" false
+scripts/compose.sh > /dev/null
+part overlay "${vm[@]}" Makefile README.md scripts tests/overlay.sh -- env T= tests/overlay.sh
+part bases patches series Kconfig drivers include lib mm tools configs scripts -- scripts/bases.sh ends
+part kernel "${vm[@]}" -- env VARIANT=vm scripts/build.sh
+part emitters "${vm[@]}" tests/emitters.sh -- tests/emitters.sh
+part docs "${vm[@]}" Documentation README.md tests/docs.sh -- tests/docs.sh
+part harness "${vm[@]}" tests/harness.sh -- tests/harness.sh
+part lint "${vm[@]}" scripts bench tests qemu .ci -- scripts/lint.sh
+part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
+part selftests "${vm[@]}" tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
+part vhostctl "${vm[@]}" tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
+part fuzz-short "${vm[@]}" tests/fuzz.sh -- \
+	env VARIANT=vm SEED=1 CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
+part budget "${vm[@]}" bench -- bench/bench.sh budget
+part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
+part qemu-short "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh short
+if [ -n "$full" ]; then
+	part selftests-debug "${vm[@]}" tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
+	part selftests-kcsan "${vm[@]}" tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
+	part storm "${vm[@]}" tests/storm.sh -- env VARIANT=vm tests/storm.sh
+	part storm-debug "${vm[@]}" tests/storm.sh -- env VARIANT=debug tests/storm.sh
+	part fuzz-debug "${vm[@]}" tests/fuzz.sh -- \
+		env VARIANT=debug SEED="$(date +%s)" CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
+	part fuzz "${vm[@]}" tests/fuzz.sh -- \
+		env VARIANT=vm SEED="$(date +%s)" CALLS=1000000 VMS=2 REPLAY= tests/fuzz.sh
+	part order "${vm[@]}" tests/order.sh -- tests/order.sh
+	part off-proof-notices "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh notices
+	part bisect "${vm[@]}" tests/bisect.sh -- tests/bisect.sh
+	part mutants-guards "${vm[@]}" tests/mutants.sh tests/mutants tests/barriers.sh -- \
+		env VARIANT=vm T=guards tests/mutants.sh
+	part mutants-lies "${vm[@]}" tests/mutants.sh tests/mutants -- env VARIANT=vm T=lies tests/mutants.sh
+	part mm-cost "${vm[@]}" bench -- bench/mm-cost.sh
+	part mm-queues "${vm[@]}" bench -- bench/mm-queues.sh
+	part ring-cost "${vm[@]}" bench -- bench/ring-cost.sh
+	part bench-quick "${vm[@]}" bench -- env QUICK=1 bench/bench.sh
+	part trace-cost "${vm[@]}" bench -- bench/trace-cost.sh
+	part guest "${vm[@]}" tests/guest.sh -- tests/guest.sh
+	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
+	part qemu "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh
+	part qemu-sanitize "${qemu[@]}" -- env SANITIZE=1 T= qemu/check.sh
 fi
-test_step "options off are the base" tests/off-proof.sh
-test_step "QEMU's policy of compression" env SANITIZE= T= qemu/check.sh short
-if [ "${1:-}" = full ]; then
-	test_step "debug kernel" env VARIANT=debug T= tests/selftests.sh
-	test_step "storm on the debug kernel" env VARIANT=debug tests/storm.sh
-	test_step "fuzz on the debug kernel" env VARIANT=debug SEED="$(date +%s)" CALLS=20000 REPLAY= tests/fuzz.sh
-	test_step "fuzz" env VARIANT=vm SEED="$(date +%s)" CALLS=1000000 VMS=2 REPLAY= tests/fuzz.sh
-	test_step "order over ten minutes" tests/order.sh
-	test_step "data races" env VARIANT=kcsan T= tests/selftests.sh
-	test_step "off-proof notices a hook that is always on" off_proof_notices
-	test_step "series bisects" tests/bisect.sh
-	test_step "mutants" env VARIANT=vm tests/mutants.sh
-	test_step "instructions" bench/mm-cost.sh
-	test_step "mapped rings and memory management" bench/mm-queues.sh
-	test_step "instructions of a packet" bench/ring-cost.sh
-	test_step "bench, a subset" env QUICK=1 bench/bench.sh
-	test_step "instructions of tracepoints" bench/trace-cost.sh
-	test_step "a guest's net and vsock" tests/guest.sh
-	test_step "hmm-tests as on the base" tests/hmm.sh
-	test_step "QEMU's tests of migration" env SANITIZE= T= qemu/check.sh
-	test_step "QEMU's tests of migration with ASan and UBSan" env SANITIZE=1 T= qemu/check.sh
+if [ -n "$only" ] && [ $((passed + failed)) = 0 ]; then
+	die "no part '$only'; choose one of: ${names[*]}"
 fi
-say "$((SECONDS - start)) s"
-echo "$passed passed, $failed failed, 0 skipped"
+if [ -n "$full" ]; then
+	printf '\n%-18s %-8s %6s  %-12s  %s\n' part verdict seconds tree 'commit, when it ended'
+	for name in "${names[@]}"; do
+		read -r tree_key verdict seconds commit when < "$verdicts/$name" 2>/dev/null ||
+			{ tree_key=- verdict=never seconds=- commit=- when=; }
+		printf '%-18s %-8s %6s  %-12s  %s\n' "$name" "$verdict" "$seconds" "$tree_key" "$commit $when"
+	done
+	echo "$kept kept from earlier runs of the same tree"
+fi
+say "$SECONDS s"
+[ -s "$cache/bases/rows" ] && echo "bases tried: $(cut -d ' ' -f 1 "$cache/bases/rows" | paste -sd ' ')"
+echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

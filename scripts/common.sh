@@ -16,6 +16,7 @@ patches=patches/$kernel_series
 say() { echo "$0: $*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+[ -d "$patches" ] || die "there is no $patches; KERNEL can be: $(cd patches && echo *)"
 case $jobs in '' | *[!0-9]* | 0) die "JOBS=$jobs is not a number of processors" ;; esac
 mkdir -p "$cache" "$logs" "$bin" 2>/dev/null ||
 	die "cannot create $cache; set RINGMAP_CACHE to a directory that can be written"
@@ -79,6 +80,17 @@ prepare() {
 	kernel=$(scripts/build.sh | tail -1)
 	build_tools
 	build_selftests
+}
+
+# worktree DIR COMMIT: a work tree of the tree's git, at COMMIT
+worktree() {
+	git -C "$tree" worktree prune
+	if ! git -C "$1" rev-parse -q --verify HEAD > /dev/null 2>&1; then
+		need_space 4 "$1"
+		rm -rf "$1"
+		git -C "$tree" worktree add -q --detach "$1" "$2"
+	fi
+	git -C "$1" checkout -q --detach "$2"
 }
 
 # build what costs are compared with: our options off, in machine code the base

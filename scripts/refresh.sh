@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # refresh.sh: write edits made in the composed tree back to patches/ and to our own
-# files. An edited file belongs to the last commit of the series that touches
-# it; a new one to the last commit.
+# files. An edited file belongs to the last commit of the series that touches it; a new one
+# to the last commit. After 'make tree MEND=1', edits of kernel files go to the patch that
+# has no place in this base, as a variant of it from this point release on.
 . scripts/common.sh
+. scripts/tree.sh
 
 [ -d "$tree/.git" ] || die "no tree yet; run 'make tree'"
-g() { git -C "$tree" "$@"; }
 composed=$(g rev-parse composed)
 [ "$(g merge-base base HEAD)" = "$(g rev-parse base)" ] || die "HEAD of $tree does not stand on base"
+mend=$(cat "$tree/.git/ringmap-mend" 2>/dev/null || true)
 
 # All edits, committed or not, as one tree.
 export GIT_INDEX_FILE=$tree/.git/ringmap-refresh
@@ -39,12 +41,12 @@ done
 
 # Rewrite each commit's patch: a base file has its new contents from the last
 # commit that touches it, and its old ones before.
-mapfile -t commits < <(g rev-list --reverse base..composed)
-mapfile -t names < <(awk '/^\[/ { if (n++) print p; p = "-" } /^patch / { p = $2 }
-	END { print p }' series)
-[ ${#commits[@]} = ${#names[@]} ] || die "series changed since the tree was made; run 'make tree' first"
+commits=() names=()
+while read -r commit name; do
+	commits+=("$commit") names+=("$name")
+done < "$tree/.git/ringmap-map"
 declare -A last
-for i in "${!commits[@]}"; do
+[ -n "$mend" ] || for i in "${!commits[@]}"; do
 	while IFS= read -r f; do
 		last[$f]=$i
 	done < <(g diff-tree -r --no-commit-id --name-only --diff-filter=M "${commits[i]}")
@@ -61,7 +63,12 @@ for f in "${files[@]}"; do
 	done
 	now=$(g write-tree)
 	unset GIT_INDEX_FILE
-	g diff --diff-filter=M "${commits[i]}^" "$now" > "$patches/${names[i]}"
-	say "wrote $patches/${names[i]}"
+	name=${names[i]}
+	if [ -n "$mend" ]; then
+		name=${name%.patch}
+		name=${name%.from-*}.from-$(make -s -C "$tree" kernelversion | cut -d. -f3).patch
+	fi
+	g diff --diff-filter=M "${commits[i]}^" "$now" > "$patches/$name"
+	say "wrote $patches/$name"
 done
 say "look at 'git diff', then 'FORCE=1 make tree'"

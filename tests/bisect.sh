@@ -4,13 +4,11 @@
 
 wt=$cache/bisect
 out=$cache/build/bisect
-git -C "$tree" worktree prune
-[ -d "$wt" ] || git -C "$tree" worktree add -q --detach "$wt" base
 mkdir -p "$out"
 n=0
 for commit in $(git -C "$tree" rev-list --reverse base..ringmap); do
 	title=$(git -C "$tree" log -1 --format=%s "$commit")
-	git -C "$wt" checkout -q --detach "$commit"
+	worktree "$wt" "$commit"
 	# Of our options those that this commit has.
 	options=$(sed -n 's/^CONFIG_\([A-Z_]*\)=.*/\1/p' configs/ringmap.config)
 	known=$(cd "$wt"; cat mm/Kconfig lib/Kconfig.debug Kconfig.ringmap 2>/dev/null || true)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# harness.sh IMAGE: what happens in a VM must come out as what it is.
+# harness.sh: what happens in a VM must come out as what it is.
 . scripts/common.sh
 
-kernel=$1
+VARIANT=vm prepare
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 failed=0 n=0

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # mutants.sh: for each script in tests/mutants, which removes one guard, build the
 # kernel and show that the test it names fails, or that the rule it names is broken in a
-# trace of traffic; and for each row of tests/mutants/lies. T=name does only one of them.
+# trace of traffic; and for each row of tests/mutants/lies. T=name does only one of
+# them, T=guards the scripts, T=lies the rows.
 . scripts/common.sh
 . tests/suites.sh
 
@@ -57,7 +58,7 @@ verdict() {
 
 for m in tests/mutants/*.sed; do
 	name=$(basename "$m" .sed)
-	case ${T:-} in '' | "$name") ;; *) continue ;; esac
+	case ${T:-guards} in guards | "$name") ;; *) continue ;; esac
 	test=$(sed -n 's/^# Test: //p' "$m")
 	sed -i -f "$m" "$tree/$(sed -n 's/^# File: //p' "$m")"
 	! git -C "$tree" diff --quiet || die "$m changes nothing; what it removes is elsewhere now"

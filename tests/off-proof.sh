@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
-# off-proof.sh: with our options off, the objects we touch are byte for byte
-# what the base builds, line numbers in bug tables aside.
+# off-proof.sh: with our options off, the objects we touch are byte for byte what the base
+# with the series' fixes builds, line numbers in bug tables aside.
+# off-proof.sh notices: a hook that stays when its option is off does not go unnoticed.
 . scripts/common.sh
 
-git -C "$tree" worktree prune
-[ -d "$base" ] || { need_space 4 "the base"; git -C "$tree" worktree add -q --detach "$base" base; }
-[ "$(git -C "$base" rev-parse HEAD)" = "$(git -C "$tree" rev-parse base)" ] ||
-	git -C "$base" checkout -q --detach "$(git -C "$tree" rev-parse base)"
+if [ "${1:-}" = notices ]; then
+	trap 'git -C "$tree" checkout -q .' EXIT
+	sed -i '/^#ifdef CONFIG_VHOST_RINGMAP$/{N;s/.*\n\tstruct dentry/#if 1\n\tstruct dentry/}' \
+		"$tree/drivers/vhost/vhost.h"
+	! git -C "$tree" diff --quiet || die "the hook to break is not where it was"
+	tests/off-proof.sh 2>&1 | grep 'differ from the base' ||
+		die "a hook that is always on was not noticed"
+	exit
+fi
+worktree "$base" fixes
 
 # Directories with kernel code, and those of every C file that we touch.
 mapfile -t dirs < <({ printf '%s\n' mm drivers/vhost virt arch/x86/kvm

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# bases.sh [ends|VERSION]: try the branch on every source package of its kernel series that
+# the configured suites and those of newer releases offer, and print a table. Of each only
+# what the patches and the touched objects need is unpacked. "ends": the oldest and the
+# newest; VERSION: that point release.
+# All of this has a cache of its own inside the cache.
+mkdir -p "$RINGMAP_CACHE"/{bases,ccache,proofs}
+export RINGMAP_CACHE=$RINGMAP_CACHE/bases
+ln -sfn -t "$RINGMAP_CACHE" ../ccache ../proofs
+. scripts/common.sh
+. scripts/apt.sh
+. scripts/tree.sh
+
+package=linux-source-$kernel_series
+dir=$cache
+
+say "looking for $package"
+own_sources deb newer
+# A newer release may lack a suite; what matters is what is there.
+logged bases-update own_apt apt-get update 2>/dev/null ||
+	say "not every suite of newer releases is there"
+# "point-release version suites", one line a point release
+own_apt apt-cache madison "$package" |
+	awk -F ' *[|] *' -v series="$kernel_series" '
+		{
+			split($2, v, "-"); split($3, where, " "); sub(/\/.*/, "", where[2])
+			if (!(v[1] in version)) version[v[1]] = $2
+			if (!seen[v[1], where[2]]++)
+				suites[v[1]] = suites[v[1]] (suites[v[1]] == "" ? "" : ",") where[2]
+		}
+		END { for (p in version) print p, version[p], suites[p] }' | sort -V > "$dir/offered"
+[ -s "$dir/offered" ] || die "the package archives offer no $package; is there a network?"
+case ${1:-} in
+'') cat "$dir/offered" ;;
+ends) sed -n '1p;$p' "$dir/offered" | uniq ;;
+*) grep "^${1//./\\.} " "$dir/offered" ||
+	die "nobody offers $1; there are: $(cut -d ' ' -f 1 "$dir/offered" | paste -sd ' ')" ;;
+esac > "$dir/wanted"
+
+# fetch VERSION: the package's file
+fetch() {
+	local file
+	file=$(compgen -G "$dir/${package}_${1//:/%3a}_*.deb" || true)
+	if [ -z "$file" ]; then
+		need_space 2 "fetching $package"
+		(cd "$dir" && logged bases-fetch own_apt apt-get download "$package=$1") ||
+			die "cannot fetch $package $1; is there a network?"
+		file=$(compgen -G "$dir/${package}_${1//:/%3a}_*.deb")
+	fi
+	echo "$file"
+}
+
+# unpack DEB: what mm, vhost and KVM need to be built
+parts=(Makefile Kbuild .gitattributes '*Kconfig*' '*/Makefile*' '*/Kbuild*' 'scripts/*' 'include/*'
+	'arch/x86/*' 'mm/*' 'kernel/*' 'lib/*' 'virt/*' 'fs/*.h' 'fs/proc/*' 'drivers/vhost/*'
+	'net/*.h' 'block/*.h' 'tools/*.h' 'tools/objtool/*' 'tools/lib/*' 'tools/arch/x86/*'
+	'tools/scripts/*' 'tools/build/*' 'Documentation/admin-guide/*index.rst')
+unpack() {
+	rm -rf "$tree" "$tree.new" "$base" "$cache/build"
+	mkdir -p "$tree.new"
+	dpkg-deb --fsys-tarfile "$1" | tar -xO "./usr/src/$package.tar.xz" |
+		tar -xJm -C "$tree.new" --strip-components=1 --wildcards "${parts[@]/#/$package/}" ||
+		die "cannot unpack $1; remove it to fetch it again"
+	import_base "$tree.new" "@$(stat -c %Y "$1") +0000" \
+		"linux $(make -s -C "$tree.new" kernelversion)"
+	stat -c '%Y-%s' "$1" > "$tree/.git/ringmap-base"
+}
+
+rows=$dir/rows
+: > "$rows"
+bad=0
+while read -r point version suites; do
+	start=$SECONDS applies=strict built=no
+	deb=$(fetch "$version")
+	say "$point: unpacking"
+	unpack "$deb"
+	if ! BASE=$deb scripts/compose.sh > /dev/null 2> "$logs/compose-$point.log"; then
+		applies=failed built=-
+		cat "$logs/compose-$point.log" >&2
+	elif [ -s "$logs/inexact" ]; then
+		applies=inexact
+		grep -h '@@' "$logs/inexact" >&2
+	fi
+	[ "$built" = - ] || ! scripts/build.sh touched || built=yes
+	[ "$built" = yes ] || bad=$((bad + 1))
+	echo "$point $applies $built $((SECONDS - start)) $suites" >> "$rows"
+done < "$dir/wanted"
+rm -rf "$tree" "$cache/build"
+awk '
+	BEGIN { printf "%-10s %-8s %-6s %8s  %s\n", "version", "applies", "builds", "seconds", "suites" }
+	{ printf "%-10s %-8s %-6s %8d  %s\n", $1, $2, $3, $4, $5 }' "$rows"
+[ "$bad" = 0 ] || die "the branch does not apply to $bad of $(wc -l < "$rows"), or does not build there"

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# overlay.sh: composing, refreshing, the series, and what is said of wrong use. T=name runs
+# one test.
+. scripts/common.sh
+. scripts/tree.sh
+. tests/tap.sh
+
+# A copy of this repository that may be spoilt, in $copy
+spoil() {
+	rm -rf "$logs/copy"
+	mkdir "$logs/copy"
+	copy=$logs/copy
+	git ls-files -z --cached --others --exclude-standard |
+		grep -zv '^\(bench\|qemu\|\.ci\)/' | xargs -0 cp --parents -t "$copy" 2>/dev/null || true
+}
+
+# refused WORDS COMMAND...: in the copy it fails, and says so
+refused() {
+	local want=$1
+	shift
+	if (cd "$copy" && "$@" > /dev/null 2> "$logs/refused"); then
+		note "was not refused: expected '$want'"
+	elif ! grep -q -e "$want" "$logs/refused"; then
+		note "expected '$want', got: $(cat "$logs/refused")"
+	fi
+}
+
+# The same tree twice, and the second time nothing is touched.
+test_compose_twice() {
+	local one two stamp
+	scripts/compose.sh >/dev/null || return 1
+	one=$(g rev-parse HEAD)
+	stamp=$(mktemp)
+	sleep 0.01	# what is written from now on is newer
+	scripts/compose.sh >/dev/null || return 1
+	two=$(g rev-parse HEAD)
+	[ "$one" = "$two" ] || note "two runs made $one and $two"
+	! find "$tree/mm" "$tree/drivers/vhost" "$tree/include" -newer "$stamp" -type f | grep . ||
+		note "the second run touched the files above"
+	rm -f "$stamp"
+}
+
+# A patch that does not apply, a file that exists, a symbol that is not.
+test_compose_refuses() {
+	spoil
+	sed -i 's/^ EXPORT_SYMBOL_GPL(mmu_interval_read_begin);/ EXPORT_SYMBOL_GPL(elsewhere);/' \
+		"$copy/$patches/mm-interval-read-try.patch"
+	refused 'mm-interval-read-try.patch does not apply' scripts/compose.sh
+	cp "$patches/mm-interval-read-try.patch" "$copy/$patches/"
+	echo > "$copy/mm/gup.c"
+	echo 'file mm/gup.c' >> "$copy/series"
+	refused 'mm/gup.c already exists' scripts/compose.sh
+	echo CONFIG_NO_SUCH_THING=y > "$copy/configs/bad.config"
+	refused 'CONFIG_NO_SUCH_THING=y did not survive' \
+		scripts/build.sh config "$tree" "$cache/build/bad" configs/bad.config
+}
+
+# drifted SED FILE: the base as a newer point release that changed FILE
+drifted() {
+	export RINGMAP_CACHE=$cache/drift BASE=$cache/drift/base
+	mkdir -p "$RINGMAP_CACHE"
+	ln -sfn -t "$RINGMAP_CACHE" ../ccache ../proofs
+	: > "$BASE"
+	rm -rf "$RINGMAP_CACHE/tree"
+	git clone -q --shared --no-checkout --branch base "$cache/tree" "$RINGMAP_CACHE/tree"
+	tree=$RINGMAP_CACHE/tree
+	g config user.name ringmap
+	g config user.email ringmap@localhost
+	# Only what composing looks at is checked out.
+	g sparse-checkout set --no-cone /Makefile /scripts/ /arch/x86/Makefile "/$2"
+	g checkout -q base
+	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 999/' "$tree/Makefile"
+	sed -i "$1" "$tree/$2"
+	! g diff --quiet -- "$2" || note "$2 has not what '$1' changes"
+	g commit -q -a -m drift
+	stat -c '%Y-%s' "$BASE" > "$tree/.git/ringmap-base"
+}
+
+# A line more inside a hunk's context: composed, with a warning, and the proofs are run.
+test_drift_is_placed() (
+	drifted 's/^\t\t\ttlb_gather_mmu(&tlb, mm);/&\n/' mm/oom_kill.c
+	PROOFS='echo proofs' scripts/compose.sh > /dev/null 2> "$logs/drift" ||
+		note "not composed: $(cat "$logs/drift")"
+	grep -q 'mm-keeps.patch: mm/oom_kill.c:.*__oom_reap_task_mm' "$logs/drift" ||
+		note "no warning names the hunk: $(cat "$logs/drift")"
+	grep -qx proofs "$logs/drift" || note "the proofs were not run"
+	g diff base HEAD -- mm/oom_kill.c | grep -q '^+.*MMU_CAUSE_OOM_REAP' ||
+		note "the hunk is not in the tree"
+	return "$notes"
+)
+
+# What a hunk stands before is gone, or there twice: told with the commands that mend it,
+# which do.
+test_drift_is_mended() (
+	drifted 's/^\t\t\ttlb_gather_mmu(&tlb, mm);/\t\t\ttlb_gather(\&tlb, mm);/' mm/oom_kill.c
+	! scripts/compose.sh > /dev/null 2> "$logs/drift" || note "composed without an anchor"
+	for want in 'mm-keeps.patch does not apply to 6.12.999: mm/oom_kill.c' \
+		'tlb_gather(&tlb, mm)' 'make tree MEND=1' 'mm-keeps.from-999.patch'; do
+		grep -qF "$want" "$logs/drift" || note "'$want' is not told: $(cat "$logs/drift")"
+	done
+	spoil
+	(
+		cd "$copy" || exit
+		! MEND=1 scripts/compose.sh > /dev/null 2>&1 || exit 1
+		sed -i 's/^\t\t\ttlb_gather(&tlb, mm);/\t\t\tmmu_notifier_range_keeps(\&range, MMU_CAUSE_OOM_REAP, 0);\n&/' \
+			"$tree/mm/oom_kill.c"
+		scripts/refresh.sh 2> "$logs/drift" &&
+			FORCE=1 scripts/compose.sh > /dev/null 2> "$logs/drift"
+	) || note "not mended: $(cat "$logs/drift")"
+	[ -s "$copy/$patches/mm-keeps.from-999.patch" ] || note "no variant was written"
+	cmp -s "$copy/$patches/mm-keeps.patch" "$patches/mm-keeps.patch" ||
+		note "the patch for older bases was changed"
+	return "$notes"
+)
+
+# An edit in the tree comes back to where it belongs, and only there.
+test_refresh() {
+	spoil
+	(
+		cd "$copy" || exit
+		scripts/refresh.sh 2>&1 | grep -q 'nothing was edited' || exit 1
+		sed -i 's/MMU_CAUSE_KSM_PROTECT/MMU_CAUSE_KSM_REPLACE/' "$tree/mm/ksm.c"
+		sed -i 's/a software TLB for rings/a TLB for rings/' "$tree/drivers/vhost/ringmap.h"
+		! env -u FORCE scripts/compose.sh >/dev/null 2>err || exit 1
+		grep -q 'has edits' err || exit 1
+		scripts/refresh.sh 2>/dev/null || exit 1
+		[ "$(grep -c MMU_CAUSE_KSM_REPLACE "$patches/mm-keeps.patch")" = 2 ] || exit 1
+		grep -q 'a TLB for rings' drivers/vhost/ringmap.h || exit 1
+		diff "$patches/vhost-ringmap.patch" "$here/$patches/vhost-ringmap.patch"
+	) || note "see above"
+	g checkout -q .
+	# One that was committed there is one, too.
+	sed -i 's/a software TLB for rings/a TLB for rings/' "$tree/drivers/vhost/ringmap.h"
+	g commit -q -a -m edit
+	! env -u FORCE scripts/compose.sh > /dev/null 2>&1 || note "a commit in the tree was dropped"
+	FORCE=1 scripts/compose.sh > /dev/null 2>&1 || note "FORCE=1 does not drop it"
+}
+
+# What series writes gives the same tree with git am.
+test_series_applies() {
+	local wt=$cache/am out
+	out=$(mktemp -d)
+	OUT=$out/p scripts/series.sh || return 1
+	worktree "$wt" base
+	git -C "$wt" am -q "$out"/p/*.patch || { git -C "$wt" am --abort; return 1; }
+	rm -rf "$out"
+	[ "$(git -C "$wt" rev-parse 'HEAD^{tree}')" = "$(g rev-parse 'HEAD^{tree}')" ]
+}
+
+# Wrong use: a message that says what to do, and a status that is not 0.
+test_wrong_use() {
+	local err small
+	refuse() {
+		local want=$1
+		shift
+		if err=$("$@" 2>&1 >/dev/null); then
+			note "did not fail: $*"
+		elif ! grep -q "$want" <<< "$err"; then
+			note "$*: expected '$want' and got: $err"
+		fi
+	}
+	refuse 'choose vm, debug' make kernel VARIANT=fast
+	refuse 'selftests run on' make selftests VARIANT=off
+	refuse 'cannot read REPLAY' make fuzz REPLAY=/nowhere
+	refuse 'is not a number' make kernel JOBS=many
+	refuse 'is not a file' make tree BASE=/nowhere.tar.xz
+	refuse 'there is no patches/5.0' make tree KERNEL=5.0
+	refuse 'cannot create' make tree RINGMAP_CACHE=/proc/none
+	refuse 'is not a directory' make series OUT=Makefile
+	refuse 'nobody offers 6.12.1;' scripts/bases.sh 6.12.1
+	refuse 'no part' make check-full PART=none
+	refuse 'wants a terminal' make shell
+	refuse 'No rule' make nonsense
+	mkdir -p "$cache/empty-dpkg/updates" "$cache/empty-dpkg/info"
+	: > "$cache/empty-dpkg/status"
+	refuse 'missing packages: run' env DPKG_ADMINDIR="$cache/empty-dpkg" make tree
+	mkdir -p "$cache/empty-apt/partial"
+	printf '%s\n' "Dir::State::lists \"$cache/empty-apt\";" \
+		"Dir::State::status \"$cache/empty-dpkg/status\";" \
+		'Acquire::http::Proxy "http://127.0.0.1:9";' \
+		'Acquire::https::Proxy "http://127.0.0.1:9";' > "$cache/apt.conf"
+	refuse 'is there a network' env DPKG_ADMINDIR="$cache/empty-dpkg" \
+		APT_CONFIG="$cache/apt.conf" scripts/deps.sh install lint
+	small=$(mktemp -d)
+	if mount -t tmpfs -o size=64m tmpfs "$small" 2>/dev/null; then
+		refuse 'GiB are free' make tree RINGMAP_CACHE="$small"
+		umount "$small"
+	else
+		note "cannot mount a small tmpfs to test a full disk"
+	fi
+	rmdir "$small"
+}
+
+# 'make help' is for a screen.
+test_help() {
+	[ "$(make help | wc -l)" -le 24 ] || note "make help is longer than 24 lines"
+	[ "$(make help | wc -L)" -le 80 ] || note "make help is wider than 80 columns"
+	# Each target is told, and each that is told is there.
+	make help-all | sed -n 's/^  make \([a-z-]*\).*/\1/p' | sort > "$logs/told"
+	make -qp 2>/dev/null | sed -n 's/^\.PHONY: //p' | tr ' ' '\n' | sort -u |
+		grep -vx 'help\|help-all\|distclean\|' | diff "$logs/told" - ||
+		note "the targets that help-all tells (<) and that there are (>) differ"
+}
+
+# README's table names what there is, and every folder.
+test_layout() {
+	local path paths
+	paths=$(sed -n '/^| where/,/^$/p' README.md | sed '1,2d' | cut -d '|' -f 2 |
+		tr -d '\140' | tr -s ', ' '\n')
+	for path in $paths; do
+		compgen -G "$path" > /dev/null || note "README names $path, which is not there"
+	done
+	for path in */; do
+		case $path in out/) continue ;; esac
+		grep -q "^$path" <<< "$paths" || note "README's table leaves out $path"
+	done
+}
+
+scripts/compose.sh > /dev/null
+tap compose_twice compose_refuses drift_is_placed drift_is_mended refresh series_applies \
+	wrong_use help layout
