@@ -77,35 +77,69 @@ static uint64_t stop(void)
 	return t;
 }
 
-/* A loop over INSNS, and the ticks that it takes. */
-#define LOOP(name, insns) \
-static uint64_t name(void) \
-{ \
+/* Ticks that a loop over INSNS takes. */
+#define TICKS(insns) ({ \
 	uint64_t n = LOOPS, t = start(); \
 	void *next = &mem.next; \
 	\
 	asm volatile(".p2align 6\n1:\n" insns "dec %[n]\njnz 1b\n" \
 		     : [n] "+r" (n), "+a" (next) : [m] "r" (&mem) \
 		     : "rcx", "r8", "r9", "r10", "r11", "cc", "memory"); \
-	return stop() - t; \
+	stop() - t; \
+})
+
+static uint64_t work(void)
+{
+	return TICKS(WORK WORK);
 }
 
-LOOP(work, WORK WORK)
-LOOP(with_lfence, WORK "lfence\n" WORK)
-LOOP(with_lfences, WORK "lfence\nmov 64(%[m]), %%rax\nlfence\n" WORK)
-LOOP(locked, ".rept 64\nlock incq (%[m])\n.endr\n")
-LOOP(spinlock, ".rept 64\nxor %%eax, %%eax\nlock cmpxchgq %[m], (%[m])\n"
-     "movq $0, (%[m])\n.endr\n")
-LOOP(with_mfence, WORK "mfence\n" WORK)
-LOOP(loads, ".rept 64\nmov (%%rax), %%rax\n.endr\n")
-LOOP(instructions, ".rept 16\nadd %[m], %%r8\nadd %[m], %%r9\nadd %[m], %%r10\nadd %[m], %%r11\n"
-     ".endr\n")
+static uint64_t with_lfence(void)
+{
+	return TICKS(WORK "lfence\n" WORK);
+}
+
+static uint64_t with_lfences(void)
+{
+	return TICKS(WORK "lfence\nmov 64(%[m]), %%rax\nlfence\n" WORK);
+}
+
+static uint64_t with_mfence(void)
+{
+	return TICKS(WORK "mfence\n" WORK);
+}
+
+static uint64_t locked(void)
+{
+	return TICKS(".rept 64\nlock incq (%[m])\n.endr\n");
+}
+
+static uint64_t spinlock(void)
+{
+	return TICKS(".rept 64\nxor %%eax, %%eax\nlock cmpxchgq %[m], (%[m])\n"
+		     "movq $0, (%[m])\n.endr\n");
+}
+
+static uint64_t loads(void)
+{
+	return TICKS(".rept 64\nmov (%%rax), %%rax\n.endr\n");
+}
+
+static uint64_t instructions(void)
+{
+	return TICKS(".rept 16\nadd %[m], %%r8\nadd %[m], %%r9\nadd %[m], %%r10\n"
+		     "add %[m], %%r11\n.endr\n");
+}
+
 /* One cycle each: of two registers, as newer processors add a constant while renaming. */
-LOOP(cycles, ".rept 64\nadd %[m], %%rax\n.endr\n")
+static uint64_t cycles(void)
+{
+	return TICKS(".rept 64\nadd %[m], %%rax\n.endr\n");
+}
 
 static const struct operation {
 	const char *name;
-	uint64_t (*with)(void), (*without)(void);
+	uint64_t (*with)(void);
+	uint64_t (*without)(void);
 	unsigned int times;
 } operations[] = {
 	{ "cycle", cycles, NULL, CHAIN },

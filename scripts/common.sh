@@ -69,9 +69,11 @@ build_tools() {
 		gcc "${cflags[@]}" -o "$bin/ringvm" vm/ringvm.c >&2
 	[ "$bin/ringinit" -nt vm/ringinit.c ] ||
 		gcc "${cflags[@]}" -static -o "$bin/ringinit" vm/ringinit.c >&2
-	[ "$bin/ringcount.so" -nt bench/ringcount.c ] ||
+	if ! [ "$bin/ringcount.so" -nt bench/ringcount.c ] ||
+		! [ "$bin/ringcount.so" -nt bench/qemu-plugin.h ]; then
 		gcc "${cflags[@]}" -fPIC -shared -fvisibility=hidden \
 			-o "$bin/ringcount.so" bench/ringcount.c >&2
+	fi
 }
 
 # compose the tree; build its kernel, which is in $kernel, the harness and the selftests
