@@ -46,7 +46,7 @@ static void make_initrd(const char *init)
 static struct guest *boot(double dirty, int ram)
 {
 	char line[80];
-	const char *more[] = {
+	const char *const more[] = {
 		"pc,memory-backend=ram", "-kernel", opt.kernel, "-initrd", initrd,
 		"-append", line, "-chardev", "file,id=console,path=/dev/stdout,append=on",
 		"-serial", "chardev:console", NULL

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -53,8 +54,8 @@ struct spec {
 	double rate;		/* ideal pages per second after it */
 };
 
-static volatile sig_atomic_t stopped;
-static char directory[] = "/tmp/migbench-XXXXXX";
+static atomic_int stopped;	/* by this signal */
+static char directory[32] = "/tmp/migbench-XXXXXX";
 char path[sizeof(directory) + 8], initrd[sizeof(directory) + 8];
 static int done, planned;
 static double began, said;
@@ -121,7 +122,10 @@ static void start_tidier(void)
 {
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC) || (tidier = fork()) < 0)
+	if (pipe2(ends, O_CLOEXEC))
+		die("cannot make a pipe: %s", strerror(errno));
+	tidier = fork();
+	if (tidier < 0)
 		die("cannot start a process: %s", strerror(errno));
 	close(ends[tidier ? 0 : 1]);
 	alive = ends[1];
@@ -271,9 +275,9 @@ void migrate(struct guest *guest, const struct policy *policy, const char *metho
 	if (method && policy != policies + RAW)
 		json_object_object_add(parameters, "multifd-compression",
 				       json_object_new_string(method));
-	for (int i = 0; i < 3; i++)
-		set(parameters, (const char *[]) { "compress-level", "multifd-zlib-level",
-						   "multifd-zstd-level" }[i], 1);
+	set(parameters, "compress-level", 1);
+	set(parameters, "multifd-zlib-level", 1);
+	set(parameters, "multifd-zstd-level", 1);
 	set(parameters, method ? "multifd-channels" : "compress-threads", threads);
 	set(parameters, "max-bandwidth", limit);
 	set(parameters, "downtime-limit", downtime);
@@ -573,8 +577,12 @@ static int plan(void)
 	return n;
 }
 
-enum { CHANGES = 256, REPORT, CELLS, TURNS, SIZE, WINDOW, SEED, LINKS, LIVE, KERNEL, INIT, DIRTY,
-       METHODS };
+/* Options without a short name */
+enum {
+	CHANGES = 256, REPORT, CELLS, TURNS, SIZE, WINDOW, SEED, LINKS, LIVE, KERNEL, INIT, DIRTY,
+	METHODS,
+};
+
 static const struct argp_option options[] = {
 	{ "qemu", 'q', "FILE", 0, "the qemu-system-x86_64 to measure", 0 },
 	{ "limits", 'l', "MB/S,..", 0,
@@ -591,7 +599,7 @@ static const struct argp_option options[] = {
 	  "zlib, zstd: multifd with it instead of compress, and --threads are channels", 0 },
 	{ "threads", 't', "N,..", 0, "compression threads (1)", 0 },
 	{ "ratios", 'r', "R,..", 0, "compressed size of a page as a share of it (0.25)", 0 },
-	{ "policies", 'p', "NAME,..", 0, 
+	{ "policies", 'p', "NAME,..", 0,
 	  "of calibrate, on, off, adaptive; raw, multifd and multifd-adaptive (all)", 0 },
 	{ "turns", TURNS, "N", 0, "runs of each (3)", 0 },
 	{ "size", SIZE, "MIB", 0, "the guest's memory (1024)", 0 },
@@ -655,24 +663,60 @@ static void methods(struct argp_state *state, char *arg)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	switch (key) {
-	case 'q': opt.qemu = arg; break;
-	case 'l': list(state, &opt.limits, arg, true, 1, 1e5); break;
-	case LINKS: list(state, &opt.links, arg, true, 1, 1e5); break;
-	case 't': list(state, &opt.threads, arg, false, 1, 255); break;
-	case 'r': list(state, &opt.ratios, arg, false, 0.01, 0.99); break;
-	case 'p': choose(state, arg); break;
-	case METHODS: methods(state, arg); break;
-	case CHANGES: opt.changes = true; break;
-	case TURNS: opt.turns = value(state, arg, 1, 32); break;
-	case SIZE: opt.size = (size_t)value(state, arg, 16, 1 << 20) << 20; break;
-	case WINDOW: opt.window = value(state, arg, 0.5, 10); break;
-	case SEED: opt.seed = value(state, arg, 0, 1e15); break;
-	case LIVE: list(state, &opt.live, arg, false, 1, 1e5); break;
-	case DIRTY: list(state, &opt.dirty, arg, false, 1, 1e4); break;
-	case KERNEL: opt.kernel = arg; break;
-	case INIT: opt.init = arg; break;
-	case REPORT: opt.report = arg; break;
-	case CELLS: opt.cells = arg; break;
+	case 'q':
+		opt.qemu = arg;
+		break;
+	case 'l':
+		list(state, &opt.limits, arg, true, 1, 1e5);
+		break;
+	case LINKS:
+		list(state, &opt.links, arg, true, 1, 1e5);
+		break;
+	case 't':
+		list(state, &opt.threads, arg, false, 1, 255);
+		break;
+	case 'r':
+		list(state, &opt.ratios, arg, false, 0.01, 0.99);
+		break;
+	case 'p':
+		choose(state, arg);
+		break;
+	case METHODS:
+		methods(state, arg);
+		break;
+	case CHANGES:
+		opt.changes = true;
+		break;
+	case TURNS:
+		opt.turns = value(state, arg, 1, 32);
+		break;
+	case SIZE:
+		opt.size = (size_t)value(state, arg, 16, 1 << 20) << 20;
+		break;
+	case WINDOW:
+		opt.window = value(state, arg, 0.5, 10);
+		break;
+	case SEED:
+		opt.seed = value(state, arg, 0, 1e15);
+		break;
+	case LIVE:
+		list(state, &opt.live, arg, false, 1, 1e5);
+		break;
+	case DIRTY:
+		list(state, &opt.dirty, arg, false, 1, 1e4);
+		break;
+	case KERNEL:
+		opt.kernel = arg;
+		break;
+	case INIT:
+		opt.init = arg;
+		break;
+	case REPORT:
+		opt.report = arg;
+		break;
+	case CELLS:
+		opt.cells = arg;
+		break;
 	case ARGP_KEY_END:
 		if (!opt.qemu == !opt.report)
 			argp_error(state, "either --qemu or --report");
@@ -683,7 +727,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (opt.live.count && (!opt.kernel || !opt.init))
 			argp_error(state, "--live needs --kernel and --init");
 		break;
-	default: return ARGP_ERR_UNKNOWN;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }

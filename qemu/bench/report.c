@@ -510,7 +510,8 @@ int report(const char *runs, const char *plot_path)
 		die("cannot read %s: %s", runs, strerror(errno));
 	for (int i = 0; i < 2 && plot_path; i++) {
 		snprintf(plot_name, sizeof(plot_name), "%s%s", plot_path, i ? "-multifd" : "");
-		if (!(plots[i] = fopen(plot_name, "w")))
+		plots[i] = fopen(plot_name, "w");
+		if (!plots[i])
 			die("cannot write %s: %s", plot_name, strerror(errno));
 	}
 	while (getline(&buffer, &size, in) > 0) {

@@ -17,9 +17,9 @@
 #define BUFFER (256 << 10)
 
 struct sink {
+	_Atomic double speed;
 	pthread_t thread;
 	atomic_bool quit;
-	_Atomic double speed;
 	atomic_uint_fast64_t total;
 	double start;
 	uint64_t slots[SLOTS];
