@@ -44,14 +44,14 @@ struct chan {
 };
 
 static struct config {
-	const char *kernel, *root, *accel, *append, *log, *out, *skips, *plugin;
+	const char *kernel, *root, *accel, *log, *out, *skips, *plugin;
 	const char *state;
-	char *cmd, *qemu;
+	char *cmd, *qemu, *append;
 	int timeout, cpus, docs;
 	const char *mem;
 	bool interactive, quiet, icount;
 } cfg = {
-	.root = "host", .accel = "auto", .append = "", .timeout = 300,
+	.root = "host", .accel = "auto", .timeout = 300,
 	.cpus = 2, .mem = "2G", .docs = -1,
 };
 
@@ -190,7 +190,7 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 		 interactive ? 4 : 7, host ? "host" : "initrd",
 		 interactive ? " ringvm.interactive" : "",
 		 cfg.icount || !strstr(accel, "single") ? "" :
-		 tsc_args(), append);
+		 tsc_args(), append ? append : "");
 	if (strlen(line) > 1000)
 		fatal("--append is too long for the kernel command line");
 
@@ -387,36 +387,37 @@ static void chans_init(struct chan *ch)
 		ch[i].sink = -1;
 }
 
+/* Of a file; nothing where there is none. */
+static void first_line(const char *path, char *line, size_t size)
+{
+	FILE *f = path ? fopen(path, "r") : NULL;
+
+	if (!f || !fgets(line, size, f))
+		line[0] = 0;
+	line[strcspn(line, "\n")] = 0;
+	if (f)
+		fclose(f);
+}
+
 /* KVM may be there and still not run a guest: boot one to know. */
 static const char *probe_accel(void)
 {
 	struct chan ch[NCHAN];
 	struct result res;
-	char id[64] = "", line[128];
+	char id[64], line[128];
 	FILE *f;
 
 	if (access("/dev/kvm", R_OK | W_OK)) {
 		msg("acceleration: tcg (no /dev/kvm)");
 		return "tcg,thread=multi";
 	}
-	f = fopen("/proc/sys/kernel/random/boot_id", "r");
-	if (f) {
-		if (!fgets(id, sizeof(id), f))
-			id[0] = 0;
-		fclose(f);
-	}
-	id[strcspn(id, "\n")] = 0;
-	if (cfg.state && (f = fopen(cfg.state, "r"))) {
-		if (!fgets(line, sizeof(line), f))
-			line[0] = 0;
-		fclose(f);
-		if (!strncmp(line, id, strlen(id)) && id[0]) {
-			bool kvm = strstr(line, " kvm");
+	first_line("/proc/sys/kernel/random/boot_id", id, sizeof(id));
+	first_line(cfg.state, line, sizeof(line));
+	if (id[0] && !strncmp(line, id, strlen(id))) {
+		bool kvm = strstr(line, " kvm");
 
-			msg("acceleration: %s (probed since the last boot)",
-			    kvm ? "kvm" : "tcg");
-			return kvm ? "kvm" : "tcg,thread=multi";
-		}
+		msg("acceleration: %s (probed since the last boot)", kvm ? "kvm" : "tcg");
+		return kvm ? "kvm" : "tcg,thread=multi";
 	}
 	chans_init(ch);
 	probing = true;
@@ -427,7 +428,8 @@ static const char *probe_accel(void)
 		msg("acceleration: kvm (booted a guest)");
 	else
 		msg("acceleration: tcg (/dev/kvm is there but did not boot a guest)");
-	if (cfg.state && (f = fopen(cfg.state, "w"))) {
+	f = cfg.state ? fopen(cfg.state, "w") : NULL;
+	if (f) {
 		fprintf(f, "%s %s\n", id, res.end ? "kvm" : "tcg");
 		fclose(f);
 	}
@@ -522,7 +524,7 @@ static const struct argp_option options[] = {
 	{ "timeout", 't', "SECONDS", 0, "then it is a hang (300)", 0 },
 	{ "cpus", 'c', "N", 0, "(2)", 0 },
 	{ "memory", 'm', "SIZE", 0, "(2G)", 0 },
-	{ "append", 'a', "ARGS", 0, "more kernel command line", 0 },
+	{ "append", 'a', "ARGS", 0, "more kernel command line; may be given again", 0 },
 	{ "log", 'l', "FILE", 0, "console log (default: a file in /tmp)", 0 },
 	{ "out", 'o', "FILE", 0, "the command's stdout, instead of ours", 0 },
 	{ "tap", 'T', "N", 0, "stdout is TAP of N test programs: check it", 0 },
@@ -544,10 +546,23 @@ static int number(const char *arg, const char *what, struct argp_state *st)
 	return v;
 }
 
+/* What is given in several arguments is one text, with blanks between them. */
+static void join(char **to, const char *arg)
+{
+	char *all;
+
+	if (asprintf(&all, "%s%s%s", *to ? *to : "", *to ? " " : "", arg) < 0)
+		fatal("out of memory");
+	free(*to);
+	*to = all;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *st)
 {
 	switch (key) {
-	case 'k': cfg.kernel = arg; break;
+	case 'k':
+		cfg.kernel = arg;
+		break;
 	case 'r':
 		if (strcmp(arg, "host") && strcmp(arg, "initrd"))
 			argp_error(st, "--root is host or initrd, not '%s'", arg);
@@ -563,23 +578,47 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 			argp_error(st, "--accel is auto, kvm, tcg, single or icount, not '%s'", arg);
 		cfg.accel = arg;
 		break;
-	case 's': cfg.state = arg; break;
-	case 't': cfg.timeout = number(arg, "--timeout", st); break;
-	case 'c': cfg.cpus = number(arg, "--cpus", st); break;
-	case 'm': cfg.mem = arg; break;
-	case 'a': cfg.append = arg; break;
-	case 'l': cfg.log = arg; break;
-	case 'o': cfg.out = arg; break;
-	case 'T': cfg.docs = number(arg, "--tap", st); break;
-	case 'S': cfg.skips = arg; break;
-	case 'p': cfg.plugin = arg; break;
-	case 'Q': cfg.qemu = arg; break;
-	case 'i': cfg.interactive = true; break;
-	case 'q': cfg.quiet = true; break;
+	case 's':
+		cfg.state = arg;
+		break;
+	case 't':
+		cfg.timeout = number(arg, "--timeout", st);
+		break;
+	case 'c':
+		cfg.cpus = number(arg, "--cpus", st);
+		break;
+	case 'm':
+		cfg.mem = arg;
+		break;
+	case 'a':
+		join(&cfg.append, arg);
+		break;
+	case 'l':
+		cfg.log = arg;
+		break;
+	case 'o':
+		cfg.out = arg;
+		break;
+	case 'T':
+		cfg.docs = number(arg, "--tap", st);
+		break;
+	case 'S':
+		cfg.skips = arg;
+		break;
+	case 'p':
+		cfg.plugin = arg;
+		break;
+	case 'Q':
+		cfg.qemu = arg;
+		break;
+	case 'i':
+		cfg.interactive = true;
+		break;
+	case 'q':
+		cfg.quiet = true;
+		break;
 	case ARGP_KEY_ARG:
-		if (asprintf(&cfg.cmd, "%s%s%s", cfg.cmd ? cfg.cmd : "",
-			     cfg.cmd ? " " : "", arg) < 0)
-			return ENOMEM;
+		join(&cfg.cmd, arg);
 		break;
 	case ARGP_KEY_END:
 		if (!cfg.kernel)
