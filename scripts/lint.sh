@@ -21,6 +21,9 @@ added() { git -C "$tree" diff --name-only --diff-filter=A base ringmap -- "$@"; 
 mapfile -t kernel < <(added '*.[ch]' ':!tools' ':!include/trace')
 mapfile -t trace < <(added include/trace)
 mapfile -t tools < <(added 'tools/*.[ch]')
+# C that stays in this repository
+mapfile -t -O "${#tools[@]}" tools < <(git ls-files 'vm/*.[ch]' 'bench/*.[ch]' 'qemu/bench/*.[ch]' |
+	sed "s|^|$here/|")
 say "checkpatch: $((${#kernel[@]} + ${#trace[@]})) kernel files (strict), ${#tools[@]} of user space, the patches"
 # BRACKET_SPACE: a macro that is an initialiser. MACRO_ARG_*: stubs, and macros of
 # which only one branch is evaluated.
