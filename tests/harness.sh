@@ -42,8 +42,16 @@ expect 122 "the machine goes away" "${tap[@]}" -- \
 	"printf '${doc}ok 2 b\n'; echo b > /proc/sysrq-trigger; sleep 5"
 expect 122 "the kernel panics" "${tap[@]}" -- \
 	"printf '${doc}ok 2 b\n'; echo c > /proc/sysrq-trigger; sleep 5"
+lkdtm=/sys/kernel/debug/provoke-crash/DIRECT
+# Not 124: what is dead is not waited for.
+expect 122 "the kernel panics and does not reboot" --timeout 90 --append panic=0 -- \
+	"echo PANIC > $lkdtm"
+expect 122 "the kernel oopses and dies with interrupts off" --timeout 120 --cpus 1 -- \
+	"(echo EXCEPTION > $lkdtm); echo HARDLOCKUP > $lkdtm"
+expect 121 "the kernel oopses and goes on" "${tap[@]}" -- \
+	"(echo EXCEPTION > $lkdtm); printf '${doc}ok 2 b\n'"
 expect 121 "passes and then warns" "${tap[@]}" -- \
-	"printf '${doc}ok 2 b\n'; echo WARNING > /sys/kernel/debug/provoke-crash/DIRECT"
+	"printf '${doc}ok 2 b\n'; echo WARNING > $lkdtm"
 expect 121 "a stack dump without taint" "${tap[@]}" -- \
 	"printf '${doc}ok 2 b\n'; echo l > /proc/sysrq-trigger"
 expect 124 "hangs" --timeout 21 "${tap[@]}" -- "printf '${doc}ok 2 b\n'; sleep 1000"

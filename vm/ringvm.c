@@ -295,7 +295,8 @@ static void chan_read(struct chan *c)
 	}
 }
 
-static void pump(struct chan *ch, double until)
+/* Reads what comes. False: nothing can come any more. */
+static bool pump(struct chan *ch, double until)
 {
 	while (now() < until) {
 		struct pollfd p[NCHAN];
@@ -307,13 +308,14 @@ static void pump(struct chan *ch, double until)
 			open |= i != MON && ch[i].fd >= 0;
 		}
 		if (!open)
-			return;
+			return false;
 		if (poll(p, NCHAN, 200) <= 0)
 			continue;
 		for (int i = 0; i < NCHAN; i++)
 			if (p[i].fd >= 0 && p[i].revents)
 				chan_read(&ch[i]);
 	}
+	return true;
 }
 
 /* A break on the serial console, then the key: sysrq. */
@@ -330,15 +332,51 @@ static void sysrq(struct chan *ch, char key)
 }
 
 struct result {
-	bool hang, ready, end;
+	bool hang, dead, ready, end;
 	int status, splats, leaks;
 	long taint;
 };
+
+#define DRAIN 5		/* seconds for the console after a panic */
+#define SILENCE 30	/* seconds without a word after an oops, then no more will come */
+
+struct life {
+	double heard, panicked;
+	size_t len;		/* of all that was heard */
+};
+
+/*
+ * The kernel may say that it dies and then not reboot. After a panic there is nothing to
+ * wait for. A kernel that said BUG or Oops may live on, and then its test ends and reports
+ * it; or it died with a lock held or interrupts off, and then it says nothing more.
+ */
+static bool is_dead(const struct chan *ch, struct life *life)
+{
+	const char *console = ch[CON].buf;
+	size_t len = 0;
+
+	for (int i = 0; i < NCHAN; i++)
+		len += ch[i].len;
+	if (len != life->len) {
+		life->len = len;
+		life->heard = now();
+	}
+	if (!console)
+		return false;
+	if (!life->panicked && strstr(console, "Kernel panic - not syncing"))
+		life->panicked = now();
+	if (life->panicked)
+		return now() > life->panicked + DRAIN;
+	return now() > life->heard + SILENCE &&
+	       (strstr(console, "BUG: ") || strstr(console, "Oops: "));
+}
 
 static void boot(const char *accel, const char *cmd, bool host, int timeout,
 		 struct chan *ch, struct result *res)
 {
 	char initrd[] = "/tmp/ringvm.XXXXXX", nonce[33], *end;
+	struct life life = { .heard = now() };
+	double until = now() + timeout;
 	unsigned char rnd[16];
 	pid_t pid;
 	int fd;
@@ -355,10 +393,11 @@ static void boot(const char *accel, const char *cmd, bool host, int timeout,
 
 	memset(res, 0, sizeof(*res));
 	pid = start_qemu(accel, initrd, cfg.append, host, false, ch);
-	pump(ch, now() + timeout);
+	while (pump(ch, now() + 0.5) && now() < until && !res->dead)
+		res->dead = is_dead(ch, &life);
 	if (ch[CON].fd >= 0) {
-		res->hang = true;
-		if (timeout > 20) {
+		res->hang = !res->dead;
+		if (res->hang && timeout > 20) {
 			msg("no end after %d s; asking the kernel for stacks", timeout);
 			sysrq(ch, 'l');
 			sysrq(ch, 'w');
@@ -648,6 +687,9 @@ static int verdict(struct chan *ch, const struct result *res)
 	if (res->hang) {
 		msg("FAILED: hang; stacks are in %s", cfg.log);
 		ret = RV_HANG;
+	} else if (res->dead) {
+		msg("FAILED: the kernel died and did not reboot; see %s", cfg.log);
+		ret = RV_DIED;
 	} else if (!res->ready) {
 		msg("FAILED: the guest did not come up; see %s", cfg.log);
 		ret = RV_DIED;
