@@ -38,7 +38,7 @@ mkdir -p "$out" || die "cannot create $out"
 VARIANT=vm prepare
 if [ -n "$only" ]; then
 	boot ours "$kernel" count uaccess checked ringmap
-	awk -v set="$set" -f bench/budget.awk "$out/count-ours" "$out/count-ours.worker" bench/budget.json
+	awk -v set="$set" -f bench/lib.awk -f bench/budget.awk "$out/count-ours" "$out/count-ours.worker" bench/budget.json
 	exit
 fi
 
@@ -85,10 +85,10 @@ step "the report"
 		awk 'tolower($2) == "t" { print $3 }'
 	grep -ohE '__[gp][eu]t_user_[a-z0-9_]+$' "$cache/build/vm/System.map"
 } | sort -u > "$out/metadata"
-awk -v out="$out" -f bench/results.awk "$out"/metadata "$out"/count-{base,bound,ours}{,.functions,.worker} "$out"/time-*
+awk -v out="$out" -f bench/lib.awk -f bench/results.awk "$out"/metadata "$out"/count-{base,bound,ours}{,.functions,.worker} "$out"/time-*
 note='On TCG, where STAC, CLAC and LFENCE cost what any instruction does: they say that packets flow.'
 ! grep -q kvm "$cache/accel" || note='On KVM: these are the real ones.'
-awk -v out="$out" -v note="$note" -f bench/report.awk "$out"/counts.tsv "$out"/rates.tsv
+awk -v out="$out" -v note="$note" -f bench/lib.awk -f bench/report.awk "$out"/{counts,rates}.tsv > "$out/report.md"
 # What the model makes of packets sent, the base first
 awk -F '\t' '$1 == "tx,window=64" { print $2 "\t" $3 "\t" $4 "\t" $5 "\t" $6 }' "$out/counts.tsv" > "$out/model.counts"
 {

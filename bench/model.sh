@@ -22,4 +22,4 @@ else
 	say "this machine is left out"
 	machine=()
 fi
-awk -f bench/model.awk bench/costs.tsv bench/published.tsv "${machine[@]}" "$counts"
+awk -f bench/lib.awk -f bench/model.awk bench/costs.tsv bench/published.tsv "${machine[@]}" "$counts"
