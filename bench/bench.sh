@@ -3,45 +3,38 @@
 # to the rings. Counts of instructions on vhost's worker, then rates, then what mapped rings
 # cost memory management; a report with plots in out/bench/. QUICK=1 is a subset.
 # bench.sh budget: counts of a few workloads against bench/budget.json.
-# bench.sh set-budget: and write what they are now there.
-. scripts/common.sh
+# bench.sh set-budget: prints what to put there now.
+. bench/count.sh
 
-out=$here/out/bench
-budgeted='ring,window=64 tx,window=1 tx,window=64 tx,size=1024 rx,window=64'
-only='' set=''
+out=$here/out/bench vars=${QUICK:+BENCH_QUICK=1} set=''
 case ${1:-} in
-'') ;;
-budget) only=$budgeted ;;
-set-budget) only=$budgeted set=1 ;;
+'' | budget) ;;
+set-budget) set=1 ;;
 *) die "bench.sh: '$1' is not budget or set-budget" ;;
 esac
-[ -z "$only" ] || out=$logs/bench-budget
-step() { say "[$SECONDS s] $*"; }
+VARIANT=vm prepare
 
-# boot NAME IMAGE HOW ARGS...: one boot; HOW is count or time
+# boot HOW NAME BUILD MODE...: what ringmap_bench_tool measures of each MODE
 boot() {
-	local name=$1 image=$2 how=$3 vm=() vars=${QUICK:+BENCH_QUICK=1}
+	local how=$1 file=$out/$1-$2 build=$3 tool=$selftests/ringmap_bench_tool
 	shift 3
-	[ -z "$only" ] || vars="BENCH_ONLY='$only'"
-	step "$how: $name"
-	if [ "$how" = count ]; then
-		vm=(--accel icount --cpus 1 --append noreplace-smp --plugin
-			"$bin/ringcount.so,map=${image%/arch/*}/System.map,out=$out/count-$name.functions,worker=$out/count-$name.worker")
-	fi
-	ringvm --kernel "$image" --memory 2G --timeout 1800 --quiet "${vm[@]}" \
-		--log "$logs/bench-$how-$name.console" --out "$out/$how-$name" -- \
-		"$vars $selftests/ringmap_bench_tool $how $*" ||
-		die "$how on $name failed"
+	case $how in
+	count) count "$file" "$build" ",worker=$file.worker" --append noreplace-smp -- "$vars $tool count $*" ;;
+	time) measure "$file" "$build" -- "$vars $tool time $*" ;;
+	time-testpmd) measure "$file" "$build" -- "sh $here/vm/in-vm-testpmd.sh $tool $*" ;;
+	esac
 }
 
-mkdir -p "$out" || die "cannot create $out"
-VARIANT=vm prepare
-if [ -n "$only" ]; then
-	boot ours "$kernel" count uaccess checked ringmap
-	awk -v set="$set" -f bench/lib.awk -f bench/budget.awk "$out/count-ours" "$out/count-ours.worker" bench/budget.json
+if [ -n "${1:-}" ]; then
+	out=$logs/bench-budget
+	vars="BENCH_ONLY='ring,window=64 tx,window=1 tx,window=64 tx,size=1024 rx,window=64'"
+	mkdir -p "$out"
+	boot count ours vm uaccess checked ringmap
+	awk -v set="$set" -f bench/lib.awk -f bench/budget.awk "$out"/count-ours{,.worker} bench/budget.json
 	exit
 fi
 
+mkdir -p "$out" || die "cannot create $out"
 build_base
 # The same with raw pointers, and nothing but vhost to build.
 bound=$cache/build/bound
@@ -53,39 +46,25 @@ step "building the bound"
 logged kernel-bound kmake "$tree" "$bound" bzImage || exit 1
 git -C "$tree" checkout -q .
 
-# testpmd NAME IMAGE MODE...: what DPDK sends
-testpmd() {
-	local name=$1 image=$2
-	shift 2
-	step "time: testpmd on $name"
-	ringvm --kernel "$image" --memory 2G --timeout 600 --quiet \
-		--log "$logs/bench-testpmd-$name.console" --out "$out/time-testpmd-$name" -- \
-		"sh $here/vm/in-vm-testpmd.sh $selftests/ringmap_bench_tool $*" ||
-		die "testpmd on $name failed"
-}
-
 rm -f "$out"/{count,time}-*
-for how in count time; do
-	boot base "$(image cost)" "$how" base
-	boot bound "$(image bound)" "$how" bound
-	boot ours "$kernel" "$how" uaccess checked ringmap
-done
-if [ -n "${QUICK:-}" ]; then
-	:
-elif command -v dpdk-testpmd > /dev/null; then
-	testpmd base "$(image cost)" base
-	testpmd bound "$(image bound)" bound
-	testpmd ours "$kernel" uaccess checked ringmap
-else
-	say "testpmd is left out: install dpdk-dev"
+how=(count time)
+if [ -z "${QUICK:-}" ]; then
+	if command -v dpdk-testpmd > /dev/null; then
+		how+=(time-testpmd)
+	else
+		say "testpmd is left out: install dpdk-dev"
+	fi
 fi
+for h in "${how[@]}"; do
+	boot "$h" base cost base
+	boot "$h" bound bound bound
+	boot "$h" ours vm uaccess checked ringmap
+done
+
 step "the report"
-{
-	nm "$cache"/build/vm/drivers/vhost/{vhost,ringmap}.o "$cache/build/cost/drivers/vhost/vhost.o" |
-		awk 'tolower($2) == "t" { print $3 }'
-	grep -ohE '__[gp][eu]t_user_[a-z0-9_]+$' "$cache/build/vm/System.map"
-} | sort -u > "$out/metadata"
-awk -v out="$out" -f bench/lib.awk -f bench/results.awk "$out"/metadata "$out"/count-{base,bound,ours}{,.functions,.worker} "$out"/time-*
+metadata > "$out/metadata"
+awk -v out="$out" -f bench/lib.awk -f bench/results.awk "$out/metadata" \
+	"$out"/count-{base,bound,ours}{,.count,.worker} "$out"/time-*
 note='On TCG, where STAC, CLAC and LFENCE cost what any instruction does: they say that packets flow.'
 ! grep -q kvm "$cache/accel" || note='On KVM: these are the real ones.'
 awk -v out="$out" -v note="$note" -f bench/lib.awk -f bench/report.awk "$out"/{counts,rates}.tsv > "$out/report.md"

@@ -2,7 +2,7 @@
 # packet on vhost's worker, and rates.tsv, packets per second of each round.
 #	awk -v out=DIR -f bench/lib.awk -f bench/results.awk metadata count-... time-...
 # "metadata" names the functions that access virtqueue metadata. A file's name says what is
-# in it: count-RUN and time-RUN are as ringmap_bench_tool prints them, count-RUN.functions and
+# in it: count-RUN and time-RUN are as ringmap_bench_tool prints them, count-RUN.count and
 # count-RUN.worker as ringcount.so does.
 FNR == 1 { run = run_of(FILENAME) }
 FILENAME ~ /metadata$/ { metadata[$1]; next }
@@ -11,7 +11,7 @@ FILENAME ~ /\.worker$/ {
 	insns[k] = $2; stac[k] = $3; lfence[k] = $4; locked[k] = $5
 	next
 }
-FILENAME ~ /\.functions$/ {
+FILENAME ~ /\.count$/ {
 	k = key[run, $1]
 	if ($2 in metadata) { minsns[k] += $3; mstac[k] += $4; mlfence[k] += $5 }
 	next

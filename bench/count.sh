@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# Sourced by what counts and measures: VMs, and functions to look for.
+. scripts/common.sh
+
+step() { say "[$SECONDS s] $*"; }
+
+# One processor, on which a nanosecond is an instruction
+icount=(--accel icount --cpus 1)
+
+# measure OUT BUILD RINGVM-ARGS... -- COMMAND: a VM with the kernel BUILD; what COMMAND
+# prints goes to OUT
+measure() {
+	local out=$1 name=${1##*/} build=$2
+	shift 2
+	step "$name"
+	ringvm --kernel "$(image "$build")" --timeout 1800 --quiet \
+		--log "$logs/$name.console" --out "$out" "$@" || die "$name failed"
+}
+
+# count OUT BUILD PLUGIN-ARGS RINGVM-ARGS... -- COMMAND: measure under icount, and OUT.count
+# is what ringcount.so counted
+count() {
+	local out=$1 build=$2 plugin=$3
+	shift 3
+	measure "$out" "$build" "${icount[@]}" \
+		--plugin "$bin/ringcount.so,map=$cache/build/$build/System.map,out=$out.count$plugin" "$@"
+}
+
+# functions OBJECT...: those in object files of a kernel
+functions() { nm "$@" | awk 'tolower($2) == "t" { print $3 }'; }
+
+# metadata: the functions through which vhost reads and writes virtqueue metadata
+metadata() {
+	{
+		functions "$cache"/build/{vm,cost}/drivers/vhost/vhost.o "$cache/build/vm/drivers/vhost/ringmap.o"
+		grep -oE '__[gp][eu]t_user_[a-z0-9_]+$' "$cache/build/vm/System.map"
+	} | sort -u
+}
