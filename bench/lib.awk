@@ -1,6 +1,6 @@
 # lib.awk: what the programs here share.
 #	awk -f bench/lib.awk -f bench/PROGRAM.awk FILE...
-# Verdicts count in the global bad; a program ends with "exit bad > 0".
+# Verdicts count in the globals verdicts and bad; a program ends with finish().
 
 # run_of(FILE): the run that a file is of: X of DIR/NAME-X and of DIR/NAME-X.SUFFIX
 function run_of(file) {
@@ -69,9 +69,22 @@ function at_least(what, value, goal, least) {
 		least = goal
 	verdict(what, value, value >= goal, value >= least, goal, "LESS THAN " least)
 }
-# A goal that is not reached is shown. What fails is a change for the worse.
+# A goal that is not reached is shown. What fails is a change for the worse, and what was not
+# measured: 0 / 0 is any number's equal to mawk.
 function verdict(what, value, reached, kept, goal, wrong) {
+	if ((value "") ~ /nan/) {
+		reached = kept = 0
+		wrong = "NOT MEASURED"
+	}
 	printf "%-74s %9.4f  %s\n", what, value,
 		reached ? "ok" : kept ? "GOAL " goal " NOT REACHED" : wrong
+	verdicts++
 	bad += !kept
+}
+
+# finish(): exits, with 1 if a verdict is bad or there is none
+function finish() {
+	if (!verdicts)
+		print "NOTHING WAS MEASURED"
+	exit bad > 0 || !verdicts
 }

@@ -39,5 +39,5 @@ function print_limits() {
 END {
 	print_costs()
 	print_limits()
-	exit bad > 0
+	finish()
 }

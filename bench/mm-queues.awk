@@ -168,5 +168,5 @@ END {
 	print_flood_limits()
 	print_fill_limits()
 	print_longest_call()
-	exit bad > 0
+	finish()
 }

@@ -96,5 +96,5 @@ END {
 	print_packet_limits()
 	print_holds()
 	print_hold_limits()
-	exit bad > 0
+	finish()
 }

@@ -41,5 +41,5 @@ function print_limits(  i, f) {
 END {
 	print_costs()
 	print_limits()
-	exit bad > 0
+	finish()
 }
