@@ -25,10 +25,10 @@ help-all:
 
 #| ringmap: coherent kernel mappings for virtqueue metadata, on Linux 6.12
 #|
-#|   make demo         build a kernel, send packets through mapped rings: the
-#|                     main job, about 10 minutes the first time
+#|   make demo         build a kernel, boot it, send packets through mapped
+#|                     rings; about 11 minutes the first time; begin here
 #|   make check        all tests, about 30 minutes
-#|   make check-full   and the slow ones; PART=name runs one part
+#|   make check-full   all tests and the slow ones; PART=name runs one part
 #|   make shell        a prompt in a VM with vhost, vhostctl and the selftests
 #|   make selftests    run the selftests in the VM; T=name runs one test
 #|   make bench        count what a packet costs, by each accessor and on the
@@ -39,14 +39,14 @@ help-all:
 #|   make kernel       build that tree
 #|   make refresh      write edits made in the tree back to this repository
 #|   make series       write patches for 'git am' to OUT=dir
-#|   make bases        which kernel packages does the branch apply to?
+#|   make bases        list the kernel packages that the branch applies to
 #|   make clean        remove out/; 'make distclean' removes the cache, too
 #|
 #| Everything built is in RINGMAP_CACHE (~/.cache/ringmap). 'make help-all'
 #| lists every target and variable.
 #+
 #+ Build
-#+   make vhostctl      build the tool that shows and steers vhost; print its path
+#+   make vhostctl      build vhostctl and print its path
 #+   make qemu          build QEMU 7.2 with our migration patches; PREFIX=dir
 #+                      installs it
 #+   make qemu-refresh  write the commits in QEMU's tree back to qemu/7.2
@@ -64,16 +64,17 @@ help-all:
 #+   make doc-check     run the commands of our pages, compare what they print
 #+   make vhostctl-test vhostctl's checker, its pages, and each verb in the VM
 #+   make mm-causes     provoke every cause of an invalidation, print what it keeps
-#+   make guest         a guest in the VM: its net and vsock by each accessor
-#+   make hmm-tests     upstream's tests of another subscriber, here and on the base
+#+   make guest         boot a guest in the VM, test its net and vsock by each
+#+                      accessor
+#+   make hmm-tests     upstream's hmm-tests, on our kernel and on the base
 #+   make qemu-check    QEMU's migration tests and ours; T=name, SANITIZE=1
 #+
 #+ Count and measure
 #+   make ring-cost     instructions, STAC, LFENCE and locks of a packet
 #+   make trace-cost    instructions that tracepoints add to a packet
 #+   make mm-cost       instructions that subscribers add to page-table changes
-#+   make mm-queues     what mapped rings cost other memory of the process
-#+   make bench-model   what ringmap gains by a model of costs; COUNTS=file
+#+   make mm-queues     what mapped rings cost other system calls of the process
+#+   make bench-model   the gain of ringmap, by a model of costs; COUNTS=file
 #+   make bench-budget  set bench/budget.json, the limits 'make check' enforces
 #+   make qemu-bench    pages/s by policy, limit, threads and ratio; an hour;
 #+                      QUICK=1 is a subset
