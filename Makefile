@@ -62,7 +62,8 @@ help-all:
 #+                      CALLS=20000 VMS=1 REPLAY=file
 #+   make order         the rules of order and locks over 10 minutes of traffic
 #+   make doc-check     run the commands of our pages, compare what they print
-#+   make vhostctl-test vhostctl's checker, its pages, and each verb in the VM
+#+   make vhostctl-test vhostctl's checker, its pages, and each verb in the VM;
+#+                      T=name runs one test, T=help lists them
 #+   make mm-causes     provoke every cause of an invalidation, print what it keeps
 #+   make guest         boot a guest in the VM, test its net and vsock by each
 #+                      accessor
