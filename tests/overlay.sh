@@ -7,9 +7,8 @@
 
 # A copy of this repository that may be spoilt, in $copy
 spoil() {
-	rm -rf "$logs/copy"
-	mkdir "$logs/copy"
-	copy=$logs/copy
+	copy=$tmp/copy
+	mkdir "$copy"
 	git ls-files -z --cached --others --exclude-standard |
 		grep -zv '^\(bench\|qemu\|\.ci\)/' | xargs -0 cp --parents -t "$copy" 2>/dev/null || true
 }
@@ -18,26 +17,25 @@ spoil() {
 refused() {
 	local want=$1
 	shift
-	if (cd "$copy" && "$@" > /dev/null 2> "$logs/refused"); then
+	if (cd "$copy" && "$@" > /dev/null 2> "$tmp/said"); then
 		note "was not refused: expected '$want'"
-	elif ! grep -q -e "$want" "$logs/refused"; then
-		note "expected '$want', got: $(cat "$logs/refused")"
+	elif ! grep -q -e "$want" "$tmp/said"; then
+		note "expected '$want', got: $(cat "$tmp/said")"
 	fi
 }
 
 # The same tree twice, and the second time nothing is touched.
 test_compose_twice() {
-	local one two stamp
+	local one two
 	scripts/compose.sh >/dev/null || return 1
 	one=$(g rev-parse HEAD)
-	stamp=$(mktemp)
+	touch "$tmp/stamp"
 	sleep 0.01	# what is written from now on is newer
 	scripts/compose.sh >/dev/null || return 1
 	two=$(g rev-parse HEAD)
 	[ "$one" = "$two" ] || note "two runs made $one and $two"
-	! find "$tree/mm" "$tree/drivers/vhost" "$tree/include" -newer "$stamp" -type f | grep . ||
+	! find "$tree/mm" "$tree/drivers/vhost" "$tree/include" -newer "$tmp/stamp" -type f | grep . ||
 		note "the second run touched the files above"
-	rm -f "$stamp"
 }
 
 # A patch that does not apply, a file that exists, a symbol that is not.
@@ -77,26 +75,25 @@ drifted() {
 }
 
 # A line more inside a hunk's context: composed, with a warning, and the proofs are run.
-test_drift_is_placed() (
+test_drift_is_placed() {
 	drifted 's/^\t\t\ttlb_gather_mmu(&tlb, mm);/&\n/' mm/oom_kill.c
-	PROOFS='echo proofs' scripts/compose.sh > /dev/null 2> "$logs/drift" ||
-		note "not composed: $(cat "$logs/drift")"
-	grep -q 'mm-keeps.patch: mm/oom_kill.c:.*__oom_reap_task_mm' "$logs/drift" ||
-		note "no warning names the hunk: $(cat "$logs/drift")"
-	grep -qx proofs "$logs/drift" || note "the proofs were not run"
+	PROOFS='echo proofs' scripts/compose.sh > /dev/null 2> "$tmp/said" ||
+		note "not composed: $(cat "$tmp/said")"
+	grep -q 'mm-keeps.patch: mm/oom_kill.c:.*__oom_reap_task_mm' "$tmp/said" ||
+		note "no warning names the hunk: $(cat "$tmp/said")"
+	grep -qx proofs "$tmp/said" || note "the proofs were not run"
 	g diff base HEAD -- mm/oom_kill.c | grep -q '^+.*MMU_CAUSE_OOM_REAP' ||
 		note "the hunk is not in the tree"
-	return "$notes"
-)
+}
 
 # What a hunk stands before is gone, or there twice: told with the commands that mend it,
 # which do.
-test_drift_is_mended() (
+test_drift_is_mended() {
 	drifted 's/^\t\t\ttlb_gather_mmu(&tlb, mm);/\t\t\ttlb_gather(\&tlb, mm);/' mm/oom_kill.c
-	! scripts/compose.sh > /dev/null 2> "$logs/drift" || note "composed without an anchor"
+	! scripts/compose.sh > /dev/null 2> "$tmp/said" || note "composed without an anchor"
 	for want in 'mm-keeps.patch does not apply to 6.12.999: mm/oom_kill.c' \
 		'tlb_gather(&tlb, mm)' 'make tree MEND=1' 'mm-keeps.from-999.patch'; do
-		grep -qF "$want" "$logs/drift" || note "'$want' is not told: $(cat "$logs/drift")"
+		grep -qF "$want" "$tmp/said" || note "'$want' is not told: $(cat "$tmp/said")"
 	done
 	spoil
 	(
@@ -104,14 +101,13 @@ test_drift_is_mended() (
 		! MEND=1 scripts/compose.sh > /dev/null 2>&1 || exit 1
 		sed -i 's/^\t\t\ttlb_gather(&tlb, mm);/\t\t\tmmu_notifier_range_keeps(\&range, MMU_CAUSE_OOM_REAP, 0);\n&/' \
 			"$tree/mm/oom_kill.c"
-		scripts/refresh.sh 2> "$logs/drift" &&
-			FORCE=1 scripts/compose.sh > /dev/null 2> "$logs/drift"
-	) || note "not mended: $(cat "$logs/drift")"
+		scripts/refresh.sh 2> "$tmp/said" &&
+			FORCE=1 scripts/compose.sh > /dev/null 2> "$tmp/said"
+	) || note "not mended: $(cat "$tmp/said")"
 	[ -s "$copy/$patches/mm-keeps.from-999.patch" ] || note "no variant was written"
 	cmp -s "$copy/$patches/mm-keeps.patch" "$patches/mm-keeps.patch" ||
 		note "the patch for older bases was changed"
-	return "$notes"
-)
+}
 
 # An edit in the tree comes back to where it belongs, and only there.
 test_refresh() {
@@ -138,12 +134,10 @@ test_refresh() {
 
 # What series writes gives the same tree with git am.
 test_series_applies() {
-	local wt=$cache/am out
-	out=$(mktemp -d)
-	OUT=$out/p scripts/series.sh || return 1
+	local wt=$cache/am
+	OUT=$tmp/p scripts/series.sh || return 1
 	worktree "$wt" base
-	git -C "$wt" am -q "$out"/p/*.patch || { git -C "$wt" am --abort; return 1; }
-	rm -rf "$out"
+	git -C "$wt" am -q "$tmp"/p/*.patch || { git -C "$wt" am --abort; return 1; }
 	[ "$(git -C "$wt" rev-parse 'HEAD^{tree}')" = "$(g rev-parse 'HEAD^{tree}')" ]
 }
 
@@ -196,9 +190,9 @@ test_help() {
 	[ "$(make help | wc -l)" -le 24 ] || note "make help is longer than 24 lines"
 	[ "$(make help | wc -L)" -le 80 ] || note "make help is wider than 80 columns"
 	# Each target is told, and each that is told is there.
-	make help-all | sed -n 's/^  make \([a-z-]*\).*/\1/p' | sort > "$logs/told"
-	make -qp 2>/dev/null | sed -n 's/^\.PHONY: //p' | tr ' ' '\n' | sort -u |
-		grep -vx 'help\|help-all\|distclean\|' | diff "$logs/told" - ||
+	make help-all | sed -n 's/^  make \([a-z-]*\).*/\1/p' | sort > "$tmp/told"
+	{ make -qp 2>/dev/null || true; } | sed -n 's/^\.PHONY: //p' | tr ' ' '\n' | sort -u |
+		grep -vx 'help\|help-all\|distclean\|' | diff "$tmp/told" - ||
 		note "the targets that help-all tells (<) and that there are (>) differ"
 }
 
@@ -217,5 +211,5 @@ test_layout() {
 }
 
 scripts/compose.sh > /dev/null
-tap compose_twice compose_refuses drift_is_placed drift_is_mended refresh series_applies \
-	wrong_use help layout
+mapfile -t all < <(tests_of "$0")
+tap "${all[@]}"
