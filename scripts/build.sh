@@ -4,8 +4,9 @@
 # build.sh touched: only the objects of the C files that the branch adds or changes.
 . scripts/common.sh
 
-# configure SOURCE BUILD FRAGMENT...: tinyconfig plus fragments. Every symbol that
-# a fragment asks for must be in the result, or the build fails and names it.
+# configure SOURCE BUILD FRAGMENT...: tinyconfig plus fragments, of which a later one
+# overrules earlier ones. Every symbol that they ask for must be in the result, or the
+# build fails and names it.
 configure() {
 	local src=$1 out=$2 cfg=$2.config line bad=0
 	shift 2
@@ -16,7 +17,7 @@ configure() {
 		*=n) ! grep -q "^${line%=n}=" "$cfg/.config" || { say "$line is not what .config says"; bad=1; } ;;
 		*) grep -qxF "$line" "$cfg/.config" || { say "$line did not survive into .config"; bad=1; } ;;
 		esac
-	done < <(grep -h '^CONFIG_' "$@")
+	done < <(awk -F = '/^CONFIG_/ { said[$1] = $0 } END { for (s in said) print said[s] }' "$@")
 	[ "$bad" = 0 ] || die "configs/ asks for symbols that this kernel does not take"
 	cmp -s "$cfg/.config" "$out/.config" || cp "$cfg/.config" "$out/.config"
 }
@@ -36,12 +37,14 @@ if [ "${1:-}" = config ]; then
 fi
 
 # What the selftests ask of a kernel stands beside them.
-fragments=(configs/vm.config configs/ringmap.config tools/testing/selftests/{vhost,mmu_notifier}/config)
+ours=(configs/vm.config configs/ringmap.config)
+fragments=("${ours[@]}" tools/testing/selftests/{vhost,mmu_notifier}/config)
 case $variant in
 vm) ;;
+demo) fragments=("${ours[@]}" configs/demo.config) ;;
 kcsan | debug) fragments+=("configs/$variant.config") ;;
 off) fragments=(configs/vm.config configs/off.config) ;;
-*) die "VARIANT=$variant: choose vm, debug, kcsan or off" ;;
+*) die "VARIANT=$variant: choose vm, demo, debug, kcsan or off" ;;
 esac
 out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"

@@ -8,7 +8,7 @@ step() { say "[$SECONDS s] $*"; }
 step "composing the tree"
 scripts/compose.sh >/dev/null
 step "building the kernel (about 8 minutes the first time, on 2 processors)"
-kernel=$(VARIANT=vm scripts/build.sh | tail -1)
+kernel=$(VARIANT=demo scripts/build.sh | tail -1)
 step "building the harness and the demo"
 build_tools
 mkdir -p out || die "cannot create $here/out"
