@@ -60,13 +60,14 @@ drifted() {
 	ln -sfn -t "$RINGMAP_CACHE" ../ccache ../proofs
 	: > "$BASE"
 	rm -rf "$RINGMAP_CACHE/tree"
-	git clone -q --shared --no-checkout --branch base "$cache/tree" "$RINGMAP_CACHE/tree"
+	git clone -q --shared --no-checkout --branch fixes "$cache/tree" "$RINGMAP_CACHE/tree"
 	tree=$RINGMAP_CACHE/tree
 	g config user.name ringmap
 	g config user.email ringmap@localhost
 	# Only what composing looks at is checked out.
 	g sparse-checkout set --no-cone /Makefile /scripts/ /arch/x86/Makefile "/$2"
-	g checkout -q base
+	# A newer base has the fixes.
+	g checkout -q -B base
 	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 999/' "$tree/Makefile"
 	sed -i "$1" "$tree/$2"
 	! g diff --quiet -- "$2" || note "$2 has not what '$1' changes"
