@@ -7,6 +7,8 @@
 #define _MM_TESTS_MMU_NOTIFIER_KUNIT_H
 
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/kthread.h>
 
 #include "../mmu_notifier_keeps.h"
 
@@ -21,6 +23,7 @@ struct mn_probe {
 	unsigned int calls;
 	unsigned int ends;
 	bool refuse;
+	struct completion removed;
 };
 
 static bool mn_probe_invalidate(struct mmu_interval_notifier *sub,
@@ -107,6 +110,49 @@ static void mn_range(struct kunit *test, struct mmu_notifier_range *range,
 	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, test->priv,
 				0, 16 * PAGE_SIZE);
 	mmu_notifier_range_keeps(range, MMU_CAUSE_UNKNOWN, keeps);
+}
+
+static int mn_remove_thread(void *arg)
+{
+	struct mn_probe *p = arg;
+
+	mmu_interval_notifier_remove(&p->sub);
+	complete(&p->removed);
+	return 0;
+}
+
+/*
+ * Remove @p where that waits for ever if a range was left without its end, and
+ * return whether it did not. If it did, force the end of whatever is counted: the
+ * thread uses @p and the mm, and once it is done both may go as in a test that
+ * passes.
+ */
+static bool mn_remove(struct kunit *test, struct mn_probe *p)
+{
+	struct mm_struct *mm = test->priv;
+	struct mmu_notifier_subscriptions *subscriptions =
+		mm->notifier_subscriptions;
+	struct task_struct *task;
+
+	init_completion(&p->removed);
+	task = kthread_run(mn_remove_thread, p, "mn_remove");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	if (wait_for_completion_timeout(&p->removed, 5 * HZ))
+		return true;
+
+	spin_lock(&subscriptions->lock);
+	subscriptions->active_invalidate_ranges = 1;
+	spin_unlock(&subscriptions->lock);
+	mn_itree_inv_end(subscriptions);
+	wait_for_completion(&p->removed);
+	return false;
+}
+
+static unsigned long mn_active(struct kunit *test)
+{
+	struct mm_struct *mm = test->priv;
+
+	return mm->notifier_subscriptions->active_invalidate_ranges;
 }
 
 static unsigned long mn_seq(struct kunit *test)
@@ -289,6 +335,76 @@ static void mn_test_nonblock(struct kunit *test)
 	mmu_interval_notifier_remove(&p->sub);
 }
 
+/*
+ * A start that the interval side accepts and then a whole-mm subscriber refuses
+ * ends the interval side, also where all of it was kept: the range counts as
+ * active even so. Of the whole-mm subscribers, the one at @at in the list
+ * refuses, and the others have ends if they had starts.
+ */
+static bool mn_refused_late(struct kunit *test, unsigned int keeps, int at)
+{
+	struct mn_probe *p = mn_interval(test, 0, RO), *late, *w[3];
+	unsigned long before = mn_seq(test), seq;
+	struct mmu_notifier_range range;
+	bool kept = keeps == RO, done;
+	int i;
+
+	/* The last to subscribe is the first of the list. */
+	for (i = ARRAY_SIZE(w) - 1; i >= 0; i--)
+		w[i] = mn_whole(test, (at + 1) % 3 == i ? RO : 0, i == at);
+
+	mn_range(test, &range, keeps);
+	KUNIT_EXPECT_EQ(test, -EAGAIN,
+			mmu_notifier_invalidate_range_start_nonblock(&range));
+	KUNIT_EXPECT_EQ(test, p->calls, !kept);
+	KUNIT_EXPECT_EQ(test, w[at]->calls, 1);
+	KUNIT_EXPECT_EQ(test, w[(at + 1) % 3]->calls, !kept);
+	KUNIT_EXPECT_EQ(test, w[(at + 1) % 3]->ends, !kept);
+	KUNIT_EXPECT_EQ(test, w[(at + 2) % 3]->calls, 1);
+	KUNIT_EXPECT_EQ(test, w[(at + 2) % 3]->ends, 1);
+
+	KUNIT_EXPECT_EQ(test, mn_active(test), 0);
+	KUNIT_EXPECT_EQ(test, mn_seq(test), kept ? before : before + 2);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_try_begin(&p->sub, &seq));
+
+	/* Nor does one that is inserted later collide with the range. */
+	late = mn_interval(test, 0, 0);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_try_begin(&late->sub, &seq));
+	done = mn_remove(test, late);
+	done &= mn_remove(test, p);
+	KUNIT_EXPECT_TRUE_MSG(test, done,
+			      "removal waits for ever: keeps %u, refused by %d",
+			      keeps, at);
+
+	for (i = 0; i < ARRAY_SIZE(w); i++)
+		mmu_notifier_unregister(&w[i]->mn, test->priv);
+	return done;
+}
+
+static void mn_test_refused_late(struct kunit *test)
+{
+	int at;
+
+	for (at = 0; at < 3; at++) {
+		if (!mn_refused_late(test, MMU_KEEPS_NOTHING, at) ||
+		    !mn_refused_late(test, RO, at))
+			return;
+	}
+}
+
+/* A subscription whose insert failed does not look like one that is inserted. */
+static void mn_test_insert_fails(struct kunit *test)
+{
+	struct mn_probe *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	p->ops.invalidate = mn_probe_invalidate;
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+			mmu_interval_notifier_insert(&p->sub, test->priv, 0, 0,
+						     &p->ops));
+	KUNIT_EXPECT_NULL(test, p->sub.mm);
+}
+
 /* The rights that change_protection() keeps. */
 static void mn_test_change_protection(struct kunit *test)
 {
@@ -339,6 +455,8 @@ static struct kunit_case mn_test_cases[] = {
 	KUNIT_CASE(mn_test_insert_during_kept),
 	KUNIT_CASE(mn_test_nested),
 	KUNIT_CASE(mn_test_nonblock),
+	KUNIT_CASE(mn_test_refused_late),
+	KUNIT_CASE(mn_test_insert_fails),
 	KUNIT_CASE(mn_test_change_protection),
 	{}
 };

@@ -583,7 +583,7 @@ TEST(kunit)
 	}
 	fclose(f);
 	EXPECT_EQ(bad, 0);
-	EXPECT_EQ(ok, 7);
+	EXPECT_EQ(ok, 9);
 }
 
 TEST_F(cause, munmap)
