@@ -15,7 +15,7 @@ fail() { echo "in-guest.sh: $*" >&2; exit 1; }
 listening() {
 	port=$(printf ':%04X 0*:0000 0A' "$1")
 	tries=0
-	until grep -q "$port" /proc/net/tcp /proc/net/tcp6; do
+	until grep -q "$port" /proc/net/tcp*; do
 		tries=$((tries + 1))
 		[ $tries -lt 600 ] || fail "nobody listens on port $1"
 		sleep 0.1
