@@ -26,10 +26,11 @@ key() {
 	} | sha1sum | cut -c 1-12
 }
 
-names=() passed=0 failed=0 kept=0 pending=0
+names=() passed=0 failed=0 kept=0
+declare -A keys
 # part NAME PATH... -- COMMAND...
 part() {
-	local name=$1 paths=() start=$SECONDS tree_key verdict old
+	local name=$1 paths=() start=$SECONDS tree_key verdict
 	shift
 	while [ "$1" != -- ]; do
 		paths+=("$1")
@@ -37,11 +38,11 @@ part() {
 	done
 	shift
 	names+=("$name")
-	case $only in '' | "$name") ;; *) return 0 ;; esac
 	tree_key=$(key "${paths[@]}")
+	keys[$name]=$tree_key
+	case $only in '' | "$name") ;; *) return 0 ;; esac
 	if [ -n "$full" ]; then
-		read -r old verdict _ < "$verdicts/$name" 2>/dev/null || old=
-		if [ -z "$only" ] && [ "$old $verdict" = "$tree_key PASS" ]; then
+		if [ -z "$only" ] && grep -qs "^$tree_key PASS " "$verdicts/$name"; then
 			kept=$((kept + 1))
 			return
 		fi
@@ -103,10 +104,12 @@ fi
 if [ -n "$full" ]; then
 	printf '\n%-18s %-8s %6s  %-12s  %s\n' part verdict seconds tree 'commit, when it ended'
 	for name in "${names[@]}"; do
-		read -r tree_key verdict seconds commit when < "$verdicts/$name" 2>/dev/null ||
-			{ tree_key=- verdict=never seconds=- commit=- when=; }
+		read -r tree_key verdict seconds commit when < <(cat "$verdicts/$name" 2>/dev/null ||
+			echo '- NEVER - -')
+		[ "$tree_key" = "${keys[$name]}" ] || [ "$verdict" = NEVER ] || verdict=OLD
 		printf '%-18s %-8s %6s  %-12s  %s\n' "$name" "$verdict" "$seconds" "$tree_key" "$commit $when"
 	done
+	echo "OLD: of a tree that was another one where this part depends on it; run it again"
 	echo "$kept kept from earlier runs of the same tree"
 fi
 say "$SECONDS s"
