@@ -154,7 +154,7 @@ test_wrong_use() {
 			note "$*: expected '$want' and got: $err"
 		fi
 	}
-	refuse 'choose vm, debug' make kernel VARIANT=fast
+	refuse 'choose vm, demo, debug' make kernel VARIANT=fast
 	refuse 'selftests run on' make selftests VARIANT=off
 	refuse 'cannot read REPLAY' make fuzz REPLAY=/nowhere
 	refuse 'is not a number' make kernel JOBS=many
