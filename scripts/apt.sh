@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# Sourced: the configured package archives, with lists and sources of our own in $apt.
+# Sourced after common.sh: the configured package archives, with lists and sources of our
+# own in $apt.
 
 apt=$cache/apt
 own_apt() {
@@ -8,40 +9,42 @@ own_apt() {
 		-o APT::Sandbox::User=root
 }
 
-# own_sources TYPE [newer]: what is configured, as sources of TYPE (deb or deb-src); and
-# the same archives' suites of newer releases
+# own_sources TYPE [RELEASE...]: what is configured, as sources of TYPE (deb or deb-src);
+# and from the same archives the suites of these releases, as far as they exist
 own_sources() {
-	local type=$1 release='' f
+	local type=$1 ours f more
+	shift
 	# shellcheck disable=SC1091
-	[ -z "${2:-}" ] || release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	ours=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	mkdir -p "$apt"/{parts,lists/partial,cache/archives/partial}
 	rm -f "$apt"/parts/*
+	# more(SUITE): the suites of the other releases that correspond to it
+	# shellcheck disable=SC2016
+	more='function more(suite,  n, release, i, rest, all) {
+		if (suite !~ "^" ours)
+			return ""
+		rest = substr(suite, length(ours) + 1)
+		n = split(others, release, " ")
+		for (i = 1; i <= n; i++)
+			all = all " " release[i] rest (rest == "" ? " " release[i] "-backports" : "")
+		return all
+	}'
 	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
 		[ -f "$f" ] || continue
-		awk -v type="$type" -v release="$release" '
-			function entry(suite,  line) { line = $0; sub(" " word " ", " " suite " ", line); print line }
+		awk -v type="$type" -v ours="$ours" -v others="$*" "$more"'
 			/^deb[ \t]/ {
 				$1 = type
-				for (i = 2; i <= NF && $i !~ /:\//; i++) ;
-				word = $(i + 1); entry(word)
-				if (release == "" || word !~ "^" release) next
-				rest = substr(word, length(release) + 1)
-				entry("stable" rest); entry("testing" rest)
-				if (rest == "") { entry("stable-backports"); entry("unstable") }
+				for (at = 2; at <= NF && $at !~ /:\//; at++)
+					;
+				n = split($++at more($at), suite, " ")
+				for (i = 1; i <= n; i++) { $at = suite[i]; print }
 			}' "$f" > "$apt/parts/$(basename "$f" .list).list"
 	done
 	for f in /etc/apt/sources.list.d/*.sources; do
 		[ -f "$f" ] || continue
-		awk -v type="$type" -v release="$release" '
+		awk -v type="$type" -v ours="$ours" -v others="$*" "$more"'
 			/^Types:/ { $0 = "Types: " type }
-			release != "" && /^Suites:/ {
-				for (i = NF; i > 1; i--)
-					if ($i ~ "^" release) {
-						rest = substr($i, length(release) + 1)
-						$0 = $0 " stable" rest " testing" rest \
-							(rest == "" ? " stable-backports unstable" : "")
-					}
-			}
+			/^Suites:/ { for (i = NF; i > 1; i--) $0 = $0 more($i) }
 			{ print }' "$f" > "$apt/parts/${f##*/}"
 	done
 }

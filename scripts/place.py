@@ -40,7 +40,7 @@ class Hunk:
             for i in indices:
                 if self.lines[i][0] != '+':
                     return self.lines[i][0] == ' '
-            return True
+            return True                 # up to an end of the file
 
         before = first - adds(range(first, len(self.lines)))
         after = last + adds(range(last, -1, -1))

@@ -28,7 +28,7 @@ has_edits() {
 # begin_commits: what follows goes on base; $tip is the last commit
 begin_commits() {
 	export GIT_INDEX_FILE=$tree/.git/ringmap-index
-	rm -f "$GIT_INDEX_FILE"
+	rm -f "$GIT_INDEX_FILE" "$GIT_INDEX_FILE.lock"	# a run may have been killed
 	g read-tree base
 	tip=$(g rev-parse base)
 }
