@@ -140,8 +140,8 @@ lint:
 
 vhostctl:
 	$(deps) check tools
-	@$(MAKE) -s -C tools/vhost OUTPUT=$(RINGMAP_CACHE)/build/vhostctl
-	@echo $(RINGMAP_CACHE)/build/vhostctl/vhostctl
+	@$(MAKE) -s -C tools/vhost OUTPUT=$(CURDIR)/out/vhostctl
+	@echo $(CURDIR)/out/vhostctl/vhostctl
 
 # Tests
 tests := selftests storm fuzz mutants off-proof barriers order mm-causes guest \

@@ -13,7 +13,7 @@ counts=${1:-$logs/bench-model.counts}
 		print $2 "\t" $3 "\t" $4 "\t" $5 "\t" $6 }' "$page" > "$counts"
 [ -s "$counts" ] || die "no counts in $counts; give a file: accessor insns stac lfence locked"
 
-logged bench-build make -C bench OUTPUT="$cache/build/bench" || exit 1
+logged bench-build make -B -C bench OUTPUT="$cache/build/bench" || exit 1
 machine=("$logs/opcost.tsv")
 if "$cache/build/bench/opcost" > "${machine[0]}"; then
 	cat "${machine[@]}"

@@ -29,7 +29,7 @@ step "the source of QEMU"
 qemu/source.sh > /dev/null
 step "building it (about 3 minutes the first time, on 2 processors)"
 qemu=$(qemu/build.sh | tail -1)
-logged migbench-build make -C qemu/bench OUTPUT="$cache/build/migbench" || exit 1
+logged migbench-build make -B -C qemu/bench OUTPUT="$cache/build/migbench" || exit 1
 migbench=$cache/build/migbench/migbench
 if [ -n "$live" ]; then
 	step "building the kernel of the guest that runs"

@@ -24,6 +24,8 @@ mapfile -t names < <(sed -n 's/^Codename: \([a-z]*\)$/\1/p' \
 own_sources deb "${names[@]}"
 # Not every release has each suite; what matters is what is there.
 logged bases-update own_apt apt-get update 2>/dev/null || true
+grep -qE "^(Hit|Get):[0-9]+ .* $(. /etc/os-release && echo "$VERSION_CODENAME")[^ ]* InRelease" \
+	"$logs/bases-update.log" || die "cannot read the package archives; is there a network?"
 # "point-release version suites", one line a point release
 own_apt apt-cache madison "$package" |
 	awk -F ' *[|] *' -v series="$kernel_series" '
@@ -74,7 +76,7 @@ unpack() {
 rows=$dir/rows
 : > "$rows"
 bad=0
-while read -r point version suites; do
+while read -r point version suites <&3; do
 	start=$SECONDS applies=strict built=no
 	deb=$(fetch "$version")
 	say "$point: unpacking"
@@ -89,7 +91,8 @@ while read -r point version suites; do
 	[ "$built" = - ] || ! scripts/build.sh touched || built=yes
 	[ "$built" = yes ] || bad=$((bad + 1))
 	echo "$point $applies $built $((SECONDS - start)) $suites" >> "$rows"
-done < "$dir/wanted"
+done 3< "$dir/wanted"
+[ "$(wc -l < "$rows")" = "$(wc -l < "$dir/wanted")" ] || die "not every base was tried"
 rm -rf "$tree" "$cache/build"
 awk '
 	BEGIN { printf "%-10s %-8s %-6s %8s  %s\n", "version", "applies", "builds", "seconds", "suites" }

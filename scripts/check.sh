@@ -6,22 +6,32 @@
 . scripts/common.sh
 . scripts/tree.sh
 
+git rev-parse -q --verify HEAD > /dev/null || die "git does not read this checkout"
+# What a part runs on is for this script to say.
+export VARIANT=vm
+unset FORCE MEND PROOFS QUICK SECONDS_OF_TRAFFIC TIMEOUT SANITIZE T
+
 full=${1:-} only=${PART:-}
 verdicts=$cache/verdicts
 mkdir -p "$verdicts"
 
 # What a kernel and a VM are made of, and QEMU
 vm=(patches series Kconfig drivers include lib mm tools configs vm
-	scripts/{build,common,compose,tree}.sh tests/{suites,tap}.sh)
+	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
+	bench/{ringcount.c,qemu-plugin.h})
 qemu=(qemu/7.2 qemu/{build,check,source}.sh scripts/{apt,common,tree}.sh)
 
-# key PATH...: a hash of these files, of the base and of the tools
+# key PATH...: a hash of these files, of the base and of the tools. What is no file counts
+# as a word.
 key() {
 	{
+		echo "$@"
+		git ls-files -s -- "$@"
 		git ls-files -z --cached --others --exclude-standard -- "$@" |
 			sort -z | xargs -0 sha1sum 2>&1
 		stat -c '%Y-%s' "${BASE:?}"
 		gcc --version
+		aarch64-linux-gnu-gcc --version
 		qemu-system-x86_64 --version
 	} | sha1sum | cut -c 1-12
 }
@@ -30,7 +40,7 @@ names=() passed=0 failed=0 kept=0
 declare -A keys
 # part NAME PATH... -- COMMAND...
 part() {
-	local name=$1 paths=() start=$SECONDS tree_key verdict
+	local name=$1 paths=() start=$SECONDS tree_key head verdict
 	shift
 	while [ "$1" != -- ]; do
 		paths+=("$1")
@@ -49,8 +59,11 @@ part() {
 		echo "$tree_key STOPPED - $(git describe --always --dirty) $(date +%FT%T)" > "$verdicts/$name"
 	fi
 	say "$name"
+	head=$(g rev-parse composed)
 	verdict=FAIL
 	! "$@" || verdict=PASS
+	# Somebody may edit, or compose something else in this cache, meanwhile.
+	[ "$(key "${paths[@]}") $(g rev-parse composed)" = "$tree_key $head" ] || tree_key=changed
 	[ "$verdict" = PASS ] && passed=$((passed + 1)) || failed=$((failed + 1))
 	echo "$verdict $name ($((SECONDS - start)) s)"
 	[ -z "$full" ] || echo "$tree_key $verdict $((SECONDS - start)) $(git describe --always --dirty)" \
@@ -58,13 +71,15 @@ part() {
 }
 
 scripts/compose.sh > /dev/null
-part overlay "${vm[@]}" Makefile README.md scripts tests/overlay.sh -- env T= tests/overlay.sh
-part bases patches series Kconfig drivers include lib mm tools configs scripts -- scripts/bases.sh ends
+part overlay "${vm[@]}" Documentation Makefile README.md scripts tests "$(echo ./*/)" -- env T= tests/overlay.sh
+# What the archives offer changes from day to day.
+part bases "${vm[@]}" Documentation scripts tests/{emitters,off-proof}.sh "$(date +%F)" --\
+	scripts/bases.sh ends
 part kernel "${vm[@]}" -- env VARIANT=vm scripts/build.sh
 part emitters "${vm[@]}" tests/emitters.sh -- tests/emitters.sh
 part docs "${vm[@]}" Documentation README.md tests/docs.sh -- tests/docs.sh
 part harness "${vm[@]}" tests/harness.sh -- tests/harness.sh
-part lint "${vm[@]}" scripts bench tests qemu .ci -- scripts/lint.sh
+part lint "${vm[@]}" Documentation scripts bench tests qemu .ci -- scripts/lint.sh
 part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
 part selftests "${vm[@]}" tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
 part vhostctl "${vm[@]}" tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh

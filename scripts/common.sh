@@ -5,7 +5,6 @@ set -euo pipefail
 cache=${RINGMAP_CACHE:?run this through make}
 tree=$cache/tree
 base=$cache/base
-bin=$cache/bin
 logs=$cache/log
 jobs=${JOBS:-$(nproc)}
 variant=${VARIANT:-vm}
@@ -18,8 +17,11 @@ die() { say "error: $*"; exit 1; }
 
 [ -d "$patches" ] || die "there is no $patches; KERNEL can be: $(cd patches && echo *)"
 case $jobs in '' | *[!0-9]* | 0) die "JOBS=$jobs is not a number of processors" ;; esac
-mkdir -p "$cache" "$logs" "$bin" 2>/dev/null ||
+mkdir -p "$cache" "$logs" 2>/dev/null ||
 	die "cannot create $cache; set RINGMAP_CACHE to a directory that can be written"
+
+# The harness; of another checkout with the same cache it has another name.
+bin=$cache/bin/$(cat scripts/common.sh vm/*.c bench/ringcount.c bench/qemu-plugin.h | sha1sum | cut -c 1-12)
 
 # need_space GIB WHAT
 need_space() {
@@ -62,18 +64,17 @@ kmake() {
 		make -C "$src" O="$out" CC="ccache gcc" -j"$jobs" "$@"
 }
 
-# build the harness if it is older than its source
+# build the harness if there is none of this source
 build_tools() {
-	local cflags=(-std=gnu11 -O2 -Wall -Wextra -Werror)
-	[ "$bin/ringvm" -nt vm/ringvm.c ] ||
-		gcc "${cflags[@]}" -o "$bin/ringvm" vm/ringvm.c >&2
-	[ "$bin/ringinit" -nt vm/ringinit.c ] ||
-		gcc "${cflags[@]}" -static -o "$bin/ringinit" vm/ringinit.c >&2
-	if ! [ "$bin/ringcount.so" -nt bench/ringcount.c ] ||
-		! [ "$bin/ringcount.so" -nt bench/qemu-plugin.h ]; then
-		gcc "${cflags[@]}" -fPIC -shared -fvisibility=hidden \
-			-o "$bin/ringcount.so" bench/ringcount.c >&2
-	fi
+	local cflags=(-std=gnu11 -O2 -Wall -Wextra -Werror) new=$bin.new
+	[ ! -d "$bin" ] || return 0
+	rm -rf "$new"
+	mkdir -p "$new"
+	gcc "${cflags[@]}" -o "$new/ringvm" vm/ringvm.c >&2
+	gcc "${cflags[@]}" -static -o "$new/ringinit" vm/ringinit.c >&2
+	gcc "${cflags[@]}" -fPIC -shared -fvisibility=hidden -o "$new/ringcount.so" \
+		bench/ringcount.c >&2
+	mv "$new" "$bin"
 }
 
 # compose the tree; build its kernel, which is in $kernel, the harness and the selftests

@@ -64,7 +64,7 @@ export GIT_AUTHOR_DATE GIT_COMMITTER_DATE
 when=$(g log -1 --format=%ct base)
 title='' body='' file='' touched=''
 fixes=$tip
-map=$tree/.git/ringmap-map	# which commit is made of which patch
+map=$tree/.git/ringmap-map	# which commit is made of which patch, and what is to be mended
 : > "$map.new"
 
 commit() {
@@ -108,12 +108,11 @@ while IFS= read -r line || [ -n "$line" ]; do
 done < series
 commit
 
+[ -z "$mend" ] || echo "mend $mend" >> "$map.new"
 check_out_commits 'make refresh'
-mv "$map.new" "$map"
 g update-ref refs/heads/fixes "$fixes"
-rm -f "$tree/.git/ringmap-mend"
+mv "$map.new" "$map"
 if [ -n "$mend" ]; then
-	echo "$mend" > "$tree/.git/ringmap-mend"
 	say "the tree ends with $mend and without the hunks above: make their change in $tree, then run 'make refresh'"
 	exit 1
 fi

@@ -3,6 +3,7 @@
 # user space, and shellcheck on the scripts. Patches that only measure still apply.
 . scripts/common.sh
 
+git rev-parse -q --verify HEAD > /dev/null || die "git does not read this checkout"
 bad=0
 note() { say "$*"; bad=1; }
 

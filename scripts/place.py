@@ -2,9 +2,9 @@
 """place.py TREE PATCH VERSION [--skip]: apply a patch to TREE's index although lines around
 its hunks have changed.
 
-A hunk goes where all its old lines stand, as with git apply. Where they do not, it goes
-where the lines that it removes, or stands between, match exactly once inside the function
-that its @@ heading names; its line is then printed. A hunk that has no such place is told
+A hunk goes where all its old lines stand, inside the function that its @@ heading names if
+there is one. Where they do not, it goes where the lines that it removes, or stands between,
+match exactly once inside that function; its line is then printed. A hunk that has no such place is told
 with what the base has there now, and the status is 1; with --skip it is left out, all the
 rest is applied, and the status is 2."""
 
@@ -16,8 +16,9 @@ HUNK = re.compile(r'@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@ ?(.*)')
 
 
 def git(tree, *args, data=None):
-    return subprocess.run(['git', '-C', tree, *args], input=data, text=True, check=True,
-                          stdout=subprocess.PIPE).stdout
+    data = data and data.encode('utf-8', 'surrogateescape')
+    return subprocess.run(['git', '-C', tree, *args], input=data, check=True,
+                          stdout=subprocess.PIPE).stdout.decode('utf-8', 'surrogateescape')
 
 
 class Hunk:
@@ -52,7 +53,8 @@ class Hunk:
 def read_patch(path):
     """{file: [Hunk]} of a patch that only modifies files."""
     files, hunks = {}, None
-    for line in open(path, encoding='utf-8').read().split('\n')[:-1]:
+    for line in open(path, encoding='utf-8', errors='surrogateescape',
+                     newline='').read().split('\n')[:-1]:
         match = HUNK.match(line)
         if line.startswith('+++ b/'):
             hunks = files.setdefault(line[6:], [])
@@ -60,7 +62,9 @@ def read_patch(path):
             hunks = hunks if line.startswith('--- a/') else None
         elif match:
             hunks.append(Hunk(match))
-        elif hunks and not line.startswith('\\'):
+        elif line.startswith('\\'):
+            sys.exit(f'error: {path}: a line without an end cannot be placed')
+        elif hunks:
             hunks[-1].lines.append((line[:1] or ' ', line[1:]))
     return files
 
@@ -80,20 +84,31 @@ def functions(base, hunk):
     starts = [i for i, t in enumerate(base) if is_heading(t)] + [len(base)]
     if not hunk.heading:
         return [(0, starts[min(inside - 1, len(starts) - 1)])]
+    cut = len(hunk.heading.encode()) >= 79  # git's headings end there
     return [(at, starts[min(n + inside, len(starts) - 1)]) for n, at in enumerate(starts[:-1])
-            if base[at].rstrip().startswith(hunk.heading.rstrip())]
+            if base[at].rstrip() == hunk.heading.rstrip() or
+            cut and base[at].startswith(hunk.heading)]
 
 
 def place(base, hunk, after, shift):
     """(index, lines of the hunk that stand from there on, exact) or None"""
-    found = [i for i in matches(base, hunk.old(), after, len(base))]
+    ranges = functions(base, hunk)
+    old = hunk.old()
+    found = matches(base, old, after, len(base))
+    if hunk.heading and ranges:
+        found = [i for i in found if any(start <= i < end for start, end in ranges)]
+    elif len(found) > 1:
+        found = []
+    # Where a file begins or ends, so does the hunk.
+    found = [i for i in found if (hunk.at or not i) and
+             (hunk.lines[-1][0] == ' ' or base[i + len(old):] == [''])]
     if found:
         return min(found, key=lambda i: abs(i - hunk.at - shift)), hunk.lines, True
     core = hunk.core()
     if not core:
         return None
     old = hunk.old(core[1])
-    found = {i for start, end in functions(base, hunk)
+    found = {i for start, end in ranges
              for i in matches(base, old, max(start, after), end)}
     return (found.pop(), core[1], False) if len(found) == 1 else None
 

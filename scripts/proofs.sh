@@ -3,7 +3,7 @@
 # Once for each tree: that they passed is kept under a hash of all that decides it.
 . scripts/common.sh
 
-key=$({ git -C "$tree" rev-parse 'base^{tree}' 'ringmap^{tree}'; gcc --version
+key=$({ git -C "$tree" rev-parse 'base^{tree}' 'fixes^{tree}' 'ringmap^{tree}'; gcc --version
 	cat scripts/{proofs,build,common}.sh tests/{emitters,off-proof}.sh configs/*.config; } |
 	sha1sum | cut -d ' ' -f 1)
 passed=$cache/proofs/$key

@@ -9,7 +9,15 @@
 [ -d "$tree/.git" ] || die "no tree yet; run 'make tree'"
 composed=$(g rev-parse composed)
 [ "$(g merge-base base HEAD)" = "$(g rev-parse base)" ] || die "HEAD of $tree does not stand on base"
-mend=$(cat "$tree/.git/ringmap-mend" 2>/dev/null || true)
+commits=() names=() mend=
+while read -r commit name; do
+	case $commit in
+	mend) mend=$name ;;
+	*) commits+=("$commit") names+=("$name") ;;
+	esac
+done < <(cat "$tree/.git/ringmap-map" 2>/dev/null)
+[ "${commits[-1]:-}" = "$composed" ] ||
+	die "the tree was not made as a whole; run 'make tree', with FORCE=1 if it has no edits of yours"
 
 # All edits, committed or not, as one tree.
 export GIT_INDEX_FILE=$tree/.git/ringmap-refresh
@@ -41,10 +49,6 @@ done
 
 # Rewrite each commit's patch: a base file has its new contents from the last
 # commit that touches it, and its old ones before.
-commits=() names=()
-while read -r commit name; do
-	commits+=("$commit") names+=("$name")
-done < "$tree/.git/ringmap-map"
 declare -A last
 [ -n "$mend" ] || for i in "${!commits[@]}"; do
 	while IFS= read -r f; do

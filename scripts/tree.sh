@@ -43,10 +43,12 @@ check_out_commits() {
 	if [ -z "${FORCE:-}" ] && has_edits "$tip"; then
 		die "$tree has edits; keep them with '$1', or drop them with FORCE=1"
 	fi
-	g update-ref refs/heads/composed "$tip"
 	if [ "$(g symbolic-ref -q --short HEAD || true)" != ringmap ]; then
-		g checkout -q -f -B ringmap composed
+		g checkout -q -f -B ringmap "$tip"
 	else
-		g reset -q --hard composed
+		g reset -q --hard "$tip"
 	fi
+	[ -z "${FORCE:-}" ] || g clean -fdq
+	# Last: a run that is killed before leaves what looks like edits, but they are ours.
+	g update-ref refs/heads/composed "$tip"
 }

@@ -112,6 +112,7 @@ test_drift_is_mended() {
 
 # An edit in the tree comes back to where it belongs, and only there.
 test_refresh() {
+	trap 'FORCE=1 scripts/compose.sh > /dev/null 2>&1' EXIT
 	spoil
 	(
 		cd "$copy" || exit
@@ -138,6 +139,7 @@ test_series_applies() {
 	local wt=$cache/am
 	OUT=$tmp/p scripts/series.sh || return 1
 	worktree "$wt" base
+	git -C "$wt" am --abort 2>/dev/null || true
 	git -C "$wt" am -q "$tmp"/p/*.patch || { git -C "$wt" am --abort; return 1; }
 	[ "$(git -C "$wt" rev-parse 'HEAD^{tree}')" = "$(g rev-parse 'HEAD^{tree}')" ]
 }

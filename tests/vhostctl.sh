@@ -16,7 +16,8 @@ selected() { grep -qxF -e "${T:-$1}" <<< "$(printf '%s\n' "$@")"; }
 selected "${host_tests[@]}" "${vm_tests[@]}" ||
 	die "no test '$T'; choose one of: ${host_tests[*]} ${vm_tests[*]}"
 
-logged vhostctl-build make -C tools/vhost OUTPUT="$out" all "$out/checker_test" || exit 1
+# From the tree: composing gives what differs from another checkout a new time.
+logged vhostctl-build make -C "$tree/tools/vhost" OUTPUT="$out" all "$out/checker_test" || exit 1
 vhostctl=$out/vhostctl
 PATH=$out:$PATH
 
@@ -35,7 +36,7 @@ test_rules() {
 
 test_installation() {
 	local f schemas=("${verbs[@]/#/share/vhostctl/schema/}")
-	make -s -C tools/vhost OUTPUT="$out" DESTDIR="$tmp" prefix=/usr install
+	make -s -C "$tree/tools/vhost" OUTPUT="$out" DESTDIR="$tmp" prefix=/usr install
 	for f in sbin/vhostctl share/man/man8/vhostctl.8 \
 		share/bash-completion/completions/vhostctl "${schemas[@]/%/.json}"; do
 		[ -s "$tmp/usr/$f" ] || note "install leaves out $f"
