@@ -26,7 +26,7 @@ help-all:
 #| ringmap: coherent kernel mappings for virtqueue metadata, on Linux 6.12
 #|
 #|   make demo         build a kernel, boot it, send packets through mapped
-#|                     rings; about 11 minutes the first time; begin here
+#|                     rings; about 9 minutes the first time; begin here
 #|   make check        all tests, about 30 minutes
 #|   make check-full   all tests and the slow ones; PART=name runs one part
 #|   make shell        a prompt in a VM with vhost, vhostctl and the selftests

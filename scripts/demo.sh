@@ -7,7 +7,7 @@ step() { say "[$SECONDS s] $*"; }
 
 step "composing the tree"
 scripts/compose.sh >/dev/null
-step "building the kernel (about 8 minutes the first time, on 2 processors)"
+step "building the kernel (about 7 minutes the first time, on 2 processors)"
 kernel=$(VARIANT=demo scripts/build.sh | tail -1)
 step "building the harness and the demo"
 build_tools
