@@ -28,7 +28,7 @@ grep -qE "^(Hit|Get):[0-9]+ .* $(. /etc/os-release && echo "$VERSION_CODENAME")[
 	"$logs/bases-update.log" || die "cannot read the package archives; is there a network?"
 # "point-release version suites", one line a point release
 own_apt apt-cache madison "$package" |
-	awk -F ' *[|] *' -v series="$kernel_series" '
+	awk -F ' *[|] *' '
 		{
 			split($2, v, "-"); split($3, where, " "); sub(/\/.*/, "", where[2])
 			if (!(v[1] in version)) version[v[1]] = $2
