@@ -55,6 +55,7 @@ help-all:
 #+   make lint          checkpatch, sparse, W=1, shellcheck
 #+   make off-proof     options off: the same machine code as the base
 #+   make barriers      memory barriers and index clamps, in machine code
+#+   make model         the order of lock-free reads, by spin: every interleaving
 #+   make bisect-check  every commit of the series builds
 #+   make mutants       remove one guard at a time: a test fails; T=name for one
 #+   make storm         10 million packets while everything around them changes
@@ -93,11 +94,11 @@ demo:
 	@scripts/demo.sh
 
 check:
-	$(deps) install build vm lint tools qemu
+	$(deps) install build vm lint tools qemu model
 	@scripts/check.sh
 
 check-full:
-	$(deps) install build vm lint tools qemu
+	$(deps) install build vm lint tools qemu model
 	@scripts/check.sh full
 
 clean:
@@ -146,7 +147,7 @@ vhostctl:
 # Tests
 tests := selftests storm fuzz mutants off-proof barriers order mm-causes guest \
 	 doc-check vhostctl-test bisect-check hmm-tests
-.PHONY: $(tests)
+.PHONY: $(tests) model
 script = $@
 doc-check: script = docs
 vhostctl-test: script = vhostctl
@@ -156,6 +157,10 @@ $(tests):
 	$(deps) check build vm lint tools
 	@scripts/compose.sh >/dev/null
 	@tests/$(script).sh
+
+model:
+	$(deps) check model
+	@tests/model.sh
 
 # Counts
 .PHONY: bench bench-budget bench-model mm-cost mm-queues ring-cost trace-cost

@@ -81,6 +81,7 @@ part docs "${vm[@]}" Documentation README.md tests/docs.sh -- tests/docs.sh
 part harness "${vm[@]}" tests/harness.sh -- tests/harness.sh
 part lint "${vm[@]}" Documentation scripts bench tests qemu .ci -- scripts/lint.sh
 part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
+part model tests/model tests/model.sh scripts/common.sh -- tests/model.sh
 part selftests "${vm[@]}" tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
 part vhostctl "${vm[@]}" tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
 part fuzz-short "${vm[@]}" tests/fuzz.sh -- \

@@ -17,11 +17,12 @@ for set in "$@"; do
 	qemu) packages+=(gcc libc6-dev git ccache pkg-config dpkg-dev meson ninja-build
 		libglib2.0-dev libpixman-1-dev libzstd-dev libgnutls28-dev libfdt-dev zlib1g-dev
 		libjson-c-dev gnuplot-nox fonts-dejavu-core seabios ipxe-qemu qemu-system-data) ;;
+	model) packages+=(spin gcc libc6-dev) ;;
 	*) echo "deps: no set '$set'" >&2; exit 1 ;;
 	esac
 done
-# QEMU alone needs no kernel.
-[ -f "${BASE:-}" ] || [ "$*" = qemu ] || packages+=("linux-source-$series")
+# QEMU alone needs no kernel, and neither does spin.
+[ -f "${BASE:-}" ] || [ "$*" = qemu ] || [ "$*" = model ] || packages+=("linux-source-$series")
 case ${BASE:-} in
 /usr/src/linux-source-"$series".tar.xz) ;;
 *) [ -f "${BASE:-}" ] || { echo "deps: error: BASE=${BASE:-} is not a file" >&2; exit 1; } ;;
