@@ -50,6 +50,8 @@
 
 #define GPA		(1UL << 20)	/* of the memory's first byte */
 
+#define HEADER		sizeof(struct virtio_net_hdr_mrg_rxbuf)
+
 enum { UACCESS, CHECKED, RINGMAP, CHANGING, WORLDS };
 
 /* The first three are accessors, too. */
@@ -166,6 +168,13 @@ static bool published(unsigned int q, int i, int slot)
 	return false;
 }
 
+/* Until the worker has nothing to do: each may give the other queue work. */
+static void wait_for_worker(struct world *w)
+{
+	for (int i = 0; i < 2; i++)
+		ioctl(w->v.fd, VHOST_SET_LOG_BASE, NULL);
+}
+
 /* --- the calls: each answers for one world, as the system call did --- */
 
 static int vhost_call(struct world *w, unsigned long request, void *arg)
@@ -188,7 +197,7 @@ static void find_accessor(struct world *w)
 {
 	if (vdev_find_debugfs(&w->v))
 		errx(1, "%s", w->v.error);
-	set_accessor(w, names[w == &world[CHANGING] ? UACCESS : w - world]);
+	set_accessor(w, names[w == &world[CHANGING] ? RINGMAP : w - world]);
 }
 
 static int do_reset_owner(struct world *w, const struct op *o)
@@ -436,6 +445,25 @@ static int do_nonsense(struct world *w, const struct op *o)
 			  o->d % 2 ? &arg : NULL);
 }
 
+/* A message, @less bytes of which are missing */
+static int iotlb_message(struct world *w, struct vhost_iotlb_msg m, size_t less)
+{
+	union {
+		struct vhost_msg v1;
+		struct vhost_msg_v2 v2;
+	} msg = { };
+	size_t size = (model.v2 ? sizeof(msg.v2) : sizeof(msg.v1)) - less;
+
+	if (model.v2) {
+		msg.v2.type = VHOST_IOTLB_MSG_V2;
+		msg.v2.iotlb = m;
+	} else {
+		msg.v1.type = VHOST_IOTLB_MSG;
+		msg.v1.iotlb = m;
+	}
+	return write(w->v.fd, &msg, size) < 0 ? -errno : 0;
+}
+
 static int do_iotlb(struct world *w, const struct op *o)
 {
 	static const unsigned int perms[] = {
@@ -446,11 +474,6 @@ static int do_iotlb(struct world *w, const struct op *o)
 		.perm = perms[o->c % 4],
 		.type = o->a % 4 ? VHOST_IOTLB_UPDATE : VHOST_IOTLB_INVALIDATE,
 	};
-	union {
-		struct vhost_msg v1;
-		struct vhost_msg_v2 v2;
-	} msg = { };
-	size_t size = model.v2 ? sizeof(msg.v2) : sizeof(msg.v1);
 
 	switch (o->b % 4) {
 	case 0:
@@ -475,18 +498,8 @@ static int do_iotlb(struct world *w, const struct op *o)
 	case 2:
 		m.uaddr = 1UL << 63;
 		break;
-	case 3:
-		size -= 8;
-		break;
 	}
-	if (model.v2) {
-		msg.v2.type = VHOST_IOTLB_MSG_V2;
-		msg.v2.iotlb = m;
-	} else {
-		msg.v1.type = VHOST_IOTLB_MSG;
-		msg.v1.iotlb = m;
-	}
-	return write(w->v.fd, &msg, size) < 0 ? -errno : 0;
+	return iotlb_message(w, m, o->d % 32 == 3 ? 8 : 0);
 }
 
 /* Everything that vhost missed, as one number; then it mostly gets it. */
@@ -513,6 +526,45 @@ static int do_misses(struct world *w, const struct op *o)
 	if (has_iotlb() && o->a % 4)
 		do_iotlb(w, &update_all);
 	return sum & 0x7fffffff;
+}
+
+/*
+ * vhost finds everything but up to three pages of the data. A chain may fail there, at
+ * its first descriptor or later, and a call that has the hole elsewhere mends it.
+ */
+static int do_hole(struct world *w, const struct op *o)
+{
+	unsigned long from = DATA + o->a % (DATA_PAGES - 1) * PAGE;
+	unsigned long to = from + o->b % 4 * PAGE;
+	struct {
+		struct vhost_memory m;
+		struct vhost_memory_region r[2];
+	} t = {
+		.m.nregions = 2,
+		.r = {
+			{ bus(0), from, (uintptr_t)w->mem, 0 },
+			{ bus(to), SIZE - to, (uintptr_t)w->mem + to, 0 },
+		},
+	};
+	struct vhost_iotlb_msg m = {
+		.iova = bus(0), .size = SIZE, .type = VHOST_IOTLB_INVALIDATE,
+	};
+	int ret;
+
+	if (!has_iotlb())
+		return vhost_call(w, VHOST_SET_MEM_TABLE, &t);
+	ret = iotlb_message(w, m, 0);
+	m.type = VHOST_IOTLB_UPDATE;
+	m.perm = VHOST_ACCESS_RW;
+	for (int i = 0; i < 2 && !ret; i++) {
+		m.iova = t.r[i].guest_phys_addr;
+		m.size = t.r[i].memory_size;
+		m.uaddr = t.r[i].userspace_addr;
+		ret = iotlb_message(w, m, 0);
+		/* It goes on with what it missed, and does not see the next one. */
+		wait_for_worker(w);
+	}
+	return ret;
 }
 
 /* --- the rings --- */
@@ -600,38 +652,58 @@ static int do_event(struct world *w, const struct op *o)
 	return 0;
 }
 
+/* A buffer is in one part, or in up to four: each is then in a page of its own. */
+static unsigned int parts(const struct op *o)
+{
+	return o->b % 4 == 3 ? 1 : 2 + o->b / 4 % 3;
+}
+
+/* Parts are in a chain, or in a table where that says so or the ring is too small. */
+static bool in_table(const struct op *o, unsigned int num)
+{
+	return o->b % 4 == 1 || parts(o) > num;
+}
+
 /* Publish one buffer that is as it should be, in descriptors after the index. */
 static int do_buffer(struct world *w, const struct op *o)
 {
-	unsigned int q = o->a % VRING_QUEUES, n;
+	unsigned int q = o->a % VRING_QUEUES, n = parts(o), len = 100 + o->d % 88;
 	struct vring v = rings(w, q);
-	unsigned int i = (o->a >> 1) % v.num, j = (i + 1) % v.num;
-	unsigned long off = DATA + (o->c % (DATA_PAGES / 2)) * 2048;
-	uint16_t write = q == VRING_RX ? VRING_DESC_F_WRITE : 0;
-	struct vring_desc *table;
+	unsigned int head = (o->a >> 1) % v.num;
+	bool indirect = in_table(o, v.num);
+	/* The table is behind all data. */
+	unsigned long room = (DATA_PAGES - 1) * PAGE, at = o->c * 2048UL;
+	struct vring_desc *table = (void *)(w->view + DATA + room);
 
-	if (q == VRING_TX) {
-		memset(w->view + off, 0, sizeof(struct virtio_net_hdr_mrg_rxbuf));
-		for (n = 12; n < 200; n++)
-			w->view[off + n] = o->d + n * o->b;
+	for (unsigned int part = 0; part < n; part++, at += PAGE) {
+		char *slot = w->view + DATA + at % room;
+		char *data = part ? slot + HEADER : slot;
+		unsigned int i = indirect ? part : (head + part) % v.num;
+		struct vring_desc *desc = indirect ? &table[i] : &v.desc[i];
+
+		/*
+		 * Where a header may be are zeroes; the rest is even. A header that
+		 * asks for a checksum out of reach is tried again for ever, too.
+		 */
+		if (q == VRING_TX) {
+			memset(slot, 0, HEADER);
+			for (unsigned int byte = HEADER; byte < 200; byte++)
+				slot[byte] = (o->d + byte * o->b) & ~1;
+		}
+		desc->addr = bus(data - w->view);
+		desc->len = n == 1 ? HEADER + len : part ? len / (n - 1) : HEADER;
+		desc->flags = q == VRING_RX ? VRING_DESC_F_WRITE : 0;
+		desc->next = 0;
+		if (part + 1 < n) {
+			desc->flags |= VRING_DESC_F_NEXT;
+			desc->next = indirect ? i + 1 : (i + 1) % v.num;
+		}
 	}
-	switch (o->b % 4) {
-	case 0:		/* a chain */
-		if (i == j)
-			break;
-		v.desc[i] = (struct vring_desc){ bus(off), 12, write | VRING_DESC_F_NEXT, j };
-		v.desc[j] = (struct vring_desc){ bus(off + 12), 100 + o->d % 88, write, 0 };
-		goto publish;
-	case 1:		/* a table, behind all data */
-		table = (void *)(w->view + LOG - PAGE);
-		table[0] = (struct vring_desc){ bus(off), 12, write | VRING_DESC_F_NEXT, 1 };
-		table[1] = (struct vring_desc){ bus(off + 12), 100 + o->d % 88, write, 0 };
-		v.desc[i] = (struct vring_desc){ bus(LOG - PAGE), 32, VRING_DESC_F_INDIRECT, 0 };
-		goto publish;
-	}
-	v.desc[i] = (struct vring_desc){ bus(off), 112 + o->d % 88, write, 0 };
-publish:
-	v.avail->ring[v.avail->idx & (v.num - 1)] = i;
+	if (indirect)
+		v.desc[head] = (struct vring_desc){
+			bus(DATA + room), n * sizeof(*table), VRING_DESC_F_INDIRECT, 0
+		};
+	v.avail->ring[v.avail->idx & (v.num - 1)] = head;
 	store(&v.avail->idx, v.avail->idx + 1);
 	return 0;
 }
@@ -689,13 +761,22 @@ static int do_advise(struct world *w, const struct op *o)
 
 static int do_accessor(struct world *w, const struct op *o)
 {
+	/* Only ringmap reads ahead: mostly from there to user access, or back. */
+	static const unsigned int to[] = { UACCESS, RINGMAP, CHECKED, RINGMAP, UACCESS };
+
 	if (w == &world[CHANGING])
-		set_accessor(w, names[o->a % 3]);
+		set_accessor(w, names[to[o->a % 5]]);
 	return 0;
 }
 
 /*
- * weight: how often it is drawn; works: vhost may have worked when it returns;
+ * In a wild case anything may be wrong, and queues soon stop. In a calm one there are
+ * only buffers that vhost cannot find for a while, and queues go on for long.
+ */
+enum { WILD, CALM, MOODS };
+
+/*
+ * weight: how often it is drawn, by mood; works: vhost may have worked when it returns;
  * touches: what may not be published then
  */
 enum { NOTHING, ONE_DESC, ONE_ENTRY, NEXT_BUFFER, ONE_PAGE };
@@ -703,38 +784,39 @@ enum { NOTHING, ONE_DESC, ONE_ENTRY, NEXT_BUFFER, ONE_PAGE };
 static const struct kind {
 	const char *name;
 	int (*call)(struct world *w, const struct op *o);
-	unsigned int weight;
+	unsigned int weight[MOODS];
 	bool works;
 	int touches;
 	bool is_call;
 } kinds[] = {
-	{ "set_owner", do_owner, 2, true, NOTHING, true },
-	{ "reset_owner", do_reset_owner, 1, true, NOTHING, true },
-	{ "set_features", do_features, 6, true, NOTHING, true },
-	{ "set_backend_features", do_backend_features, 1, false, NOTHING, true },
-	{ "set_mem_table", do_memory, 4, true, NOTHING, true },
-	{ "set_vring_num", do_num, 4, false, NOTHING, true },
-	{ "set_vring_base", do_base, 4, false, NOTHING, true },
-	{ "get_vring_base", do_get_base, 2, false, NOTHING, true },
-	{ "set_vring_addr", do_addr, 3, true, NOTHING, true },
-	{ "set_vring_fd", do_fd, 4, true, NOTHING, true },
-	{ "restart", do_restart, 12, true, NOTHING, true },
-	{ "set_backend", do_backend, 6, true, NOTHING, true },
-	{ "set_log", do_log, 3, true, NOTHING, true },
-	{ "nonsense", do_nonsense, 3, true, NOTHING, true },
-	{ "iotlb", do_iotlb, 8, true, NOTHING, true },
-	{ "misses", do_misses, 8, true, NOTHING, true },
-	{ "desc", do_desc, 6, false, ONE_DESC, false },
-	{ "avail", do_avail, 4, false, ONE_ENTRY, false },
-	{ "index", do_index, 3, false, NOTHING, false },
-	{ "event", do_event, 4, false, NOTHING, false },
-	{ "buffer", do_buffer, 40, false, NEXT_BUFFER, false },
-	{ "kick", do_kick, 40, true, NOTHING, true },
-	{ "mprotect", do_protect, 3, false, ONE_PAGE, false },
-	{ "remap", do_remap, 4, false, ONE_PAGE, false },
-	{ "unmap", do_unmap, 1, false, ONE_PAGE, false },
-	{ "madvise", do_advise, 4, false, ONE_PAGE, false },
-	{ "accessor", do_accessor, 12, true, NOTHING, false },
+	{ "set_owner", do_owner, { 2, 0 }, true, NOTHING, true },
+	{ "reset_owner", do_reset_owner, { 1, 0 }, true, NOTHING, true },
+	{ "set_features", do_features, { 6, 0 }, true, NOTHING, true },
+	{ "set_backend_features", do_backend_features, { 1, 0 }, false, NOTHING, true },
+	{ "set_mem_table", do_memory, { 4, 0 }, true, NOTHING, true },
+	{ "set_vring_num", do_num, { 4, 0 }, false, NOTHING, true },
+	{ "set_vring_base", do_base, { 4, 0 }, false, NOTHING, true },
+	{ "get_vring_base", do_get_base, { 2, 0 }, false, NOTHING, true },
+	{ "set_vring_addr", do_addr, { 3, 0 }, true, NOTHING, true },
+	{ "set_vring_fd", do_fd, { 4, 0 }, true, NOTHING, true },
+	{ "restart", do_restart, { 12, 2 }, true, NOTHING, true },
+	{ "set_backend", do_backend, { 6, 0 }, true, NOTHING, true },
+	{ "set_log", do_log, { 3, 0 }, true, NOTHING, true },
+	{ "nonsense", do_nonsense, { 3, 0 }, true, NOTHING, true },
+	{ "iotlb", do_iotlb, { 8, 0 }, true, NOTHING, true },
+	{ "misses", do_misses, { 8, 4 }, true, NOTHING, true },
+	{ "hole", do_hole, { 10, 14 }, true, NOTHING, true },
+	{ "desc", do_desc, { 6, 0 }, false, ONE_DESC, false },
+	{ "avail", do_avail, { 4, 0 }, false, ONE_ENTRY, false },
+	{ "index", do_index, { 3, 0 }, false, NOTHING, false },
+	{ "event", do_event, { 4, 4 }, false, NOTHING, false },
+	{ "buffer", do_buffer, { 40, 60 }, false, NEXT_BUFFER, false },
+	{ "kick", do_kick, { 40, 20 }, true, NOTHING, true },
+	{ "mprotect", do_protect, { 3, 0 }, false, ONE_PAGE, false },
+	{ "remap", do_remap, { 4, 1 }, false, ONE_PAGE, false },
+	{ "unmap", do_unmap, { 1, 0 }, false, ONE_PAGE, false },
+	{ "madvise", do_advise, { 4, 1 }, false, ONE_PAGE, false },
+	{ "accessor", do_accessor, { 12, 10 }, true, NOTHING, false },
 };
 
 #define KINDS	(sizeof(kinds) / sizeof(*kinds))
@@ -752,8 +834,12 @@ static bool allowed(const struct op *o)
 	case ONE_ENTRY:
 		return !published(q, -2, o->b % num);
 	case NEXT_BUFFER:
-		return !published(q, i, rings(&world[0], q).avail->idx & (num - 1)) &&
-		       !published(q, (i + 1) % num, -2);
+		if (published(q, i, rings(&world[0], q).avail->idx & (num - 1)))
+			return false;
+		for (unsigned int n = in_table(o, num) ? 1 : parts(o); n > 1; n--)
+			if (published(q, (i + n - 1) % num, -2))
+				return false;
+		return true;
 	case ONE_PAGE:
 		q = some_page(o) / (PART(1, 0));
 		return q >= VRING_QUEUES || some_page(o) >= PART(q, VRING_USED) ||
@@ -790,13 +876,6 @@ static void learn(const struct op *o, int ret)
 	} else if (call == do_features) {
 		model.features = wanted_iotlb(o);
 	}
-}
-
-/* Until the worker has nothing to do: each may give the other queue work. */
-static void wait_for_worker(struct world *w)
-{
-	for (int i = 0; i < 2; i++)
-		ioctl(w->v.fd, VHOST_SET_LOG_BASE, NULL);
 }
 
 static eventfd_t signals(int fd)
@@ -919,26 +998,34 @@ static unsigned int set_up(struct op *o)
 
 static unsigned int make_case(struct op *o, uint64_t seed)
 {
-	unsigned int total = 0, n, weight;
+	unsigned int total = 0, n, weight, mood;
 
 	random_state = seed;
+	mood = random64() % 2 ? WILD : CALM;
 	for (unsigned int i = 0; i < KINDS; i++)
-		total += kinds[i].weight;
-	n = random64() % 16 ? set_up(o) : 0;
+		total += kinds[i].weight[mood];
+	n = mood == CALM || random64() % 16 ? set_up(o) : 0;
 	while (n < MAX_OPS - MAX_SETUP) {
 		uint64_t x = random64(), y = random64();
 
 		weight = random64() % total;
 		o[n].kind = 0;
-		while (weight >= kinds[o[n].kind].weight)
-			weight -= kinds[o[n].kind++].weight;
+		while (weight >= kinds[o[n].kind].weight[mood])
+			weight -= kinds[o[n].kind++].weight[mood];
 		o[n].a = x;
 		o[n].b = x >> 32;
 		o[n].c = y;
 		o[n].d = y >> 32;
+		n++;
 		/* Without an owner, little would happen until the end. */
-		if (kinds[o[n++].kind].call == do_reset_owner && y % 8)
+		if (kinds[o[n - 1].kind].call == do_reset_owner && y % 8)
 			n += set_up(o + n);
+		/* What failed is tried again, maybe by another accessor. */
+		if (kinds[o[n - 1].kind].call == do_hole && y % 4) {
+			o[n++] = (struct op){ kind_of("accessor"), x >> 16, 0, 0, 0 };
+			for (int i = 0; i < 2; i++)
+				o[n++] = (struct op){ kind_of("kick"), VRING_TX, 0, 0, 0 };
+		}
 	}
 	return n;
 }
