@@ -65,9 +65,11 @@ drifted() {
 	g config user.name ringmap
 	g config user.email ringmap@localhost
 	# Only what composing looks at is checked out.
-	g sparse-checkout set --no-cone /Makefile /scripts/ /arch/x86/Makefile "/$2"
-	# A newer base has the fixes.
+	g sparse-checkout set --no-cone /Makefile /scripts/ /arch/x86/Makefile \
+		/drivers/vhost/net.c "/$2"
+	# A newer base has the fixes, but for the one that no 6.12.y has.
 	g checkout -q -B base
+	g apply -R "$here/$patches/vhost-net-flush.patch"
 	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 999/' "$tree/Makefile"
 	sed -i "$1" "$tree/$2"
 	! g diff --quiet -- "$2" || note "$2 has not what '$1' changes"
