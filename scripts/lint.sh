@@ -49,7 +49,7 @@ done
 out=$cache/build/vm
 scripts/build.sh config "$tree" "$out" configs/vm.config configs/ringmap.config
 say "sparse and W=1"
-objects=(drivers/vhost/ringmap.o drivers/vhost/vhost.o mm/mmu_notifier.o
+objects=(drivers/vhost/ringmap{,_map,_control,_windows}.o drivers/vhost/vhost.o mm/mmu_notifier.o
 	mm/mmu_notifier_trace.o mm/mprotect.o mm/hugetlb.o lib/test_mmu_notifier.o)
 (cd "$out" && rm -f "${objects[@]}")
 logged lint kmake "$tree" "$out" W=1 C=1 "${objects[@]}" || exit 1

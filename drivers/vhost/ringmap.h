@@ -1,420 +1,341 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Coherent kernel mappings of a virtqueue's metadata: a software TLB for rings.
+ * Coherent kernel mappings of a virtqueue's metadata, a software TLB for rings: what
+ * vhost's data path calls.
+ *
+ * Each function returns false where the caller must do the access itself, by user
+ * access, as if this file did not exist. ringmap.c has the argument why a read needs
+ * no lock.
  */
 #ifndef _VHOST_RINGMAP_H
 #define _VHOST_RINGMAP_H
 
 #include <linux/compiler.h>
+#include <linux/jump_label.h>
 #include <linux/moduleparam.h>
-#include <linux/sched.h>
-#include <linux/string.h>
+#include <linux/uaccess.h>
 
 #include "vhost.h"
 
 #ifdef CONFIG_VHOST_RINGMAP
 
+/* What has grown by our code is still worth to be inlined; and what calls it, not it. */
+#define vhost_ringmap_inline	__always_inline
+#define vhost_ringmap_noinline	noinline
+
 extern const struct kernel_param_ops vhost_ringmap_param_ops;
 
 void vhost_ringmap_dev_init(struct vhost_dev *dev);
-void vhost_ringmap_dev_reinit(struct vhost_dev *dev);
+void vhost_ringmap_dev_publish(struct vhost_dev *dev);
 void vhost_ringmap_dev_cleanup(struct vhost_dev *dev);
-void __vhost_ringmap_reset(struct vhost_ringmap *rm);
-void vhost_ringmap_rest(struct vhost_ringmap *rm);
-bool vhost_ringmap_access(struct vhost_virtqueue *vq, int type,
-			  unsigned long addr, void *buf, unsigned long size,
-			  bool write);
-bool vhost_checked_access(struct vhost_virtqueue *vq, int type,
-			  unsigned long addr, void *buf, unsigned long size,
-			  bool write);
-bool __vhost_ringmap_read_ahead(struct vhost_virtqueue *vq, u16 idx);
-bool __vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx);
-bool __vhost_ringmap_enable_notify(struct vhost_virtqueue *vq);
-bool __vhost_ringmap_add_used(struct vhost_virtqueue *vq,
-			      const struct vring_used_elem *heads,
-			      unsigned int count);
+void vhost_ringmap_reset(struct vhost_virtqueue *vq);
 
-/*
- * What the data path does now. VHOST_ACCESSOR_UACCESS is 0: that this is all it
- * tests keeps user access about as cheap as it was.
- */
-static __always_inline int vhost_ringmap_mode(const struct vhost_virtqueue *vq)
+bool __vhost_ringmap_read(struct vhost_virtqueue *vq, int type, unsigned long off,
+			  void *buf, unsigned long size);
+bool __vhost_ringmap_put(struct vhost_virtqueue *vq, unsigned long off, u16 val);
+bool __vhost_ringmap_publish(struct vhost_virtqueue *vq,
+			     const struct vring_used_elem *heads,
+			     unsigned int count);
+bool __vhost_ringmap_publish_and_ask(struct vhost_virtqueue *vq,
+				     const struct vring_used_elem *heads,
+				     unsigned int count);
+void vhost_ringmap_trace_use(struct vhost_virtqueue *vq, int type, unsigned long off,
+			     unsigned long n, unsigned long seq);
+
+DECLARE_STATIC_KEY_FALSE(vhost_ringmap_used);
+DECLARE_STATIC_KEY_FALSE(vhost_ringmap_traced);
+
+/* Whether any queue of any device uses anything but user access. */
+static __always_inline bool vhost_ringmap_on(void)
 {
-	/* It may change at any time, and whatever was read is good once. */
-	return data_race(vq->ringmap.mode);
+	return static_branch_unlikely(&vhost_ringmap_used);
 }
 
-/* Which of the two user accesses is used where no mapping is. */
-static __always_inline int vhost_ringmap_user(const struct vhost_virtqueue *vq)
+/* Whether the event vhost_map_use is on. */
+static __always_inline bool vhost_ringmap_is_traced(void)
 {
-	return vhost_ringmap_mode(vq) == VHOST_ACCESSOR_CHECKED ?
-	       VHOST_ACCESSOR_CHECKED : VHOST_ACCESSOR_UACCESS;
+	return IS_ENABLED(CONFIG_VHOST_TRACE) &&
+	       static_branch_unlikely(&vhost_ringmap_traced);
 }
 
+/* Whether this queue uses mappings where it can. */
 static __always_inline bool vhost_ringmap_active(const struct vhost_virtqueue *vq)
 {
-	return vhost_ringmap_mode(vq) == VHOST_ACCESSOR_RINGMAP;
+	return vhost_ringmap_on() &&
+	       READ_ONCE(vq->ringmap.mode) == VHOST_ACCESSOR_RINGMAP;
 }
 
-/* One access by the accessor, or false where it is plain user access. */
-static __always_inline bool
-vhost_meta_access(struct vhost_virtqueue *vq, int type, unsigned long addr,
-		  void *buf, unsigned long size, bool write)
+/* Count accesses through a kernel address. */
+static __always_inline void
+vhost_ringmap_add_mapped(struct vhost_ringmap *rm, unsigned int n)
 {
-	int mode = vhost_ringmap_mode(vq);
+	/* vhost_signal() counts without the queue's mutex: one may be lost. */
+	data_race(rm->mapped += n);
+}
 
-	if (likely(!mode))
+/* Begin a read without the map lock. */
+static __always_inline unsigned long
+vhost_ringmap_read_begin(const struct vhost_ringmap *rm)
+{
+	/* Before the address is looked up; pairs with ringmap_moved(). */
+	return smp_load_acquire(&rm->seq);
+}
+
+/*
+ * Whether what was loaded since vhost_ringmap_read_begin() is the ring's. Only then may
+ * it be used.
+ */
+static __always_inline bool
+vhost_ringmap_read_valid(const struct vhost_ringmap *rm, unsigned long seq)
+{
+	/* The loads before the second look; pairs with ringmap_invalidate(). */
+	smp_rmb();
+	return likely(READ_ONCE(rm->seq) == seq);
+}
+
+/*
+ * Load through an address whose page may be gone, and even out of the linear map. It
+ * is out of there only after the sequence moved: so what a load that faulted returns,
+ * whatever it is, is found not to be valid, and needs no path of its own. KASAN and KCSAN
+ * do not see the load.
+ */
+#define vhost_ringmap_load(from, type)					\
+({									\
+	__label__ __faulted;						\
+	type __val = 0;							\
+									\
+	__get_kernel_nofault(&__val, from, type, __faulted);		\
+__faulted:								\
+	__val;								\
+})
+
+/* Count a read, and show it. */
+static __always_inline void
+vhost_ringmap_did_read(struct vhost_virtqueue *vq, int type, unsigned long off,
+		       unsigned long size, unsigned long seq)
+{
+	vhost_ringmap_add_mapped(&vq->ringmap, 1);
+	if (vhost_ringmap_is_traced())
+		vhost_ringmap_trace_use(vq, type, off, size, seq);
+}
+
+/* Without @val's address, it can stay in a register on the other paths. */
+static __always_inline bool
+vhost_ringmap_read_slowly(struct vhost_virtqueue *vq, unsigned long off, __virtio16 *val)
+{
+	__virtio16 read;
+
+	if (!__vhost_ringmap_read(vq, VHOST_ADDR_AVAIL, off, &read, sizeof(read)))
 		return false;
-	return mode == VHOST_ACCESSOR_CHECKED ?
-	       vhost_checked_access(vq, type, addr, buf, size, write) :
-	       vhost_ringmap_access(vq, type, addr, buf, size, write);
+	*val = read;
+	return true;
+}
+
+/*
+ * Whether a queue that has no address goes by user access without further ado. Only reads of
+ * the avail index count how long it does so because its rings could not be mapped.
+ */
+static __always_inline bool vhost_ringmap_rests(const struct vhost_ringmap *rm)
+{
+	return READ_ONCE(rm->mode) == VHOST_ACCESSOR_UACCESS;
 }
 
 /**
- * vhost_ringmap_read() - read virtqueue metadata by the queue's accessor
+ * vhost_ringmap_avail() - read the avail ring's flags, index or an entry
  * @vq: virtqueue
- * @type: enum vhost_uaddr_type of the ring that @src points into
- * @dst: kernel buffer
- * @src: user address, or guest IOVA with a device IOTLB
- * @size: bytes; a u16 is read by one load
+ * @val: out: value
+ * @off: where it is in the avail ring, in bytes; not its used_event
  *
- * With the accessor "checked" this is user access that checks the address, and so
- * needs no speculation barrier.
- *
- * Context: the worker, or the owner in an ioctl. May sleep. The caller holds
- * the queue's mutex, or there is no device IOTLB.
- * Return: false where the caller must use plain user access, which faults the
- * page in and so lets the next access be mapped; or which says what is wrong.
+ * Context: the worker, or the owner in an ioctl. May sleep. The caller holds the queue's
+ * mutex, or there is no device IOTLB.
+ * Return: false where the caller must use plain user access, which faults the page in
+ * and so lets the next access be mapped; or which says what is wrong.
  */
 static __always_inline bool
-vhost_ringmap_read(struct vhost_virtqueue *vq, int type, void *dst,
-		   const void __user *src, unsigned long size)
+vhost_ringmap_avail(struct vhost_virtqueue *vq, __virtio16 *val, unsigned long off)
 {
-	return vhost_meta_access(vq, type, (unsigned long)src, dst, size, false);
+	const struct vhost_ringmap *rm = &vq->ringmap;
+	unsigned long seq;
+	const void *ring;
+
+	if (!vhost_ringmap_on())
+		return false;
+	seq = vhost_ringmap_read_begin(rm);
+	ring = READ_ONCE(rm->flat[VHOST_ADDR_AVAIL]);
+	if (unlikely(!ring))
+		goto slow;
+	*val = (__force __virtio16)vhost_ringmap_load(ring + off, u16);
+	if (unlikely(!vhost_ringmap_read_valid(rm, seq)))
+		goto slow;
+	vhost_ringmap_did_read(vq, VHOST_ADDR_AVAIL, off, sizeof(*val), seq);
+	return true;
+slow:
+	if (off != offsetof(struct vring_avail, idx) && vhost_ringmap_rests(rm))
+		return false;
+	return vhost_ringmap_read_slowly(vq, off, val);
 }
 
-/**
- * vhost_ringmap_write() - write virtqueue metadata by the queue's accessor
- * @vq: virtqueue
- * @type: enum vhost_uaddr_type of the ring that @dst points into
- * @dst: user address, or guest IOVA with a device IOTLB
- * @src: kernel buffer
- * @size: bytes; a u16 is written by one store
- *
- * Order between two writes is the caller's, by the same barriers as with user
- * access.
- *
- * Context: as vhost_ringmap_read().
- * Return: as vhost_ringmap_read().
- */
-static __always_inline bool
-vhost_ringmap_write(struct vhost_virtqueue *vq, int type, void __user *dst,
-		    const void *src, unsigned long size)
-{
-	return vhost_meta_access(vq, type, (unsigned long)dst, (void *)src, size,
-				 true);
-}
+#define vhost_ringmap_avail_flags(vq, val)				\
+	vhost_ringmap_avail(vq, val, offsetof(struct vring_avail, flags))
+
+#define vhost_ringmap_avail_idx(vq, val)				\
+	vhost_ringmap_avail(vq, val, offsetof(struct vring_avail, idx))
 
 /**
- * vhost_ringmap_reset() - drop the mappings of a queue
+ * vhost_ringmap_head() - read an entry of the avail ring
  * @vq: virtqueue
+ * @head: out: the entry
+ * @idx: its avail index
  *
- * For every place that changes what the mappings were derived from: ring
- * addresses, size, or the device IOTLB. What was read ahead is forgotten, too.
- *
- * Context: caller holds the queue's mutex, or nobody else uses the queue. Does
- * not sleep.
- */
-static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq)
-{
-	__vhost_ringmap_reset(&vq->ringmap);
-}
-
-/**
- * vhost_ringmap_forget() - forget what was read ahead
- * @vq: virtqueue
- *
- * Context: caller holds the queue's mutex.
- */
-static inline void vhost_ringmap_forget(struct vhost_virtqueue *vq)
-{
-	vq->ringmap.ahead.count = 0;
-	vq->ringmap.ahead.ask = VHOST_RINGMAP_ASK_NOT;
-}
-
-/**
- * vhost_ringmap_get() - read a scalar, as get_user() would
- * @vq: virtqueue
- * @x: out: value
- * @ptr: where in the ring
- * @type: enum vhost_uaddr_type of the ring
- *
- * Context and return: as vhost_ringmap_read().
- */
-#define vhost_ringmap_get(vq, x, ptr, type)				\
-({									\
-	bool __done = false;						\
-	/* With user access, x can stay in a register. */		\
-	if (vhost_ringmap_mode(vq)) {					\
-		typeof(x) __val;					\
-		__done = vhost_ringmap_read(vq, type, &__val, ptr,	\
-					    sizeof(__val));		\
-		if (__done)						\
-			x = __val;					\
-	}								\
-	__done;								\
-})
-
-/**
- * vhost_ringmap_put() - write a scalar to the used ring, as put_user() would
- * @vq: virtqueue
- * @x: value
- * @ptr: where in the used ring
- *
- * Context and return: as vhost_ringmap_write().
- */
-#define vhost_ringmap_put(vq, x, ptr)					\
-({									\
-	typeof(x) __val = (x);						\
-	vhost_ringmap_write(vq, VHOST_ADDR_USED, ptr, &__val,		\
-			    sizeof(__val));				\
-})
-
-/**
- * vhost_ringmap_last_look() - the next look at the avail index is likely the last
- * @vq: virtqueue
- *
- * If it finds nothing, vhost_enable_notify() follows: the driver is asked for a kick
- * at once, in the same section under the map lock.
- *
- * Context: caller holds the queue's mutex, and calls vhost_ringmap_avail_idx() next.
- */
-static __always_inline void vhost_ringmap_last_look(struct vhost_virtqueue *vq)
-{
-	vq->ringmap.ahead.ask = VHOST_RINGMAP_ASK_IF_EMPTY;
-}
-
-/**
- * vhost_ringmap_avail_idx() - read the avail index
- * @vq: virtqueue
- * @idx: out: avail index
- *
- * Reads the buffers that it makes available ahead, in the same section under the
- * map lock.
- *
- * Context: caller holds the queue's mutex.
- * Return: false where the caller must read it by itself.
- */
-static __always_inline bool
-vhost_ringmap_avail_idx(struct vhost_virtqueue *vq, __virtio16 *idx)
-{
-	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
-
-	if (vhost_ringmap_active(vq)) {
-		if (!a->have_idx)
-			return __vhost_ringmap_avail_idx(vq, idx);
-		a->have_idx = false;
-		*idx = a->idx;
-		return true;
-	}
-	/* Before an index comes round that looks as if it were read ahead. */
-	a->count = 0;
-	a->have_idx = false;
-	a->ask = VHOST_RINGMAP_ASK_NOT;
-	if (unlikely(READ_ONCE(vq->ringmap.rest)))
-		vhost_ringmap_rest(&vq->ringmap);
-	return false;
-}
-
-/**
- * vhost_ringmap_head() - an available buffer that was read ahead
- * @vq: virtqueue
- * @head: out: the entry of the avail ring
- * @idx: its avail index; the driver has published it
- *
- * Context: caller holds the queue's mutex.
- * Return: false where the caller must read the entry by itself.
+ * Context and return: as vhost_ringmap_avail().
  */
 static __always_inline bool
 vhost_ringmap_head(struct vhost_virtqueue *vq, __virtio16 *head, u16 idx)
 {
-	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
-	int mode = vhost_ringmap_mode(vq);
-	u16 i;
-
-	a->by = mode;
-	if (likely(!mode))
-		return false;
-	if (unlikely(mode != VHOST_ACCESSOR_RINGMAP)) {
-		a->end = a->at;
-		return false;
-	}
-	i = idx - a->first;
-	/* One after the other: the descriptors are in no other order. */
-	if (unlikely(i != a->taken || i >= a->count)) {
-		if (!__vhost_ringmap_read_ahead(vq, idx))
-			return false;
-		i = 0;
-	}
-	*head = a->head[i];
-	a->taken = i + 1;
-	return true;
+	return vhost_ringmap_avail(vq, head, offsetof(struct vring_avail, ring) +
+				   (idx & (vq->num - 1)) * sizeof(*head));
 }
 
 /**
- * vhost_ringmap_desc() - the next descriptor of the buffer that is being taken
+ * vhost_ringmap_used_event() - read what the driver wants to be told of
  * @vq: virtqueue
- * @desc: out: descriptor
- * @src: where in the descriptor table
+ * @event: out: used_event
  *
- * Context: caller holds the queue's mutex and called vhost_ringmap_head(); it
- * asks for the descriptors in the order of their chain.
- * Return: as vhost_ringmap_read().
+ * Context and return: as vhost_ringmap_avail().
  */
 static __always_inline bool
-vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc,
-		   const void __user *src)
+vhost_ringmap_used_event(struct vhost_virtqueue *vq, __virtio16 *event)
 {
-	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
+	const struct vhost_ringmap *rm = &vq->ringmap;
+	unsigned long off, seq;
+	const void *at;
 
-	/* Whatever the mode is now: a chain goes on by what it began with. */
-	if (!a->by)
+	if (!vhost_ringmap_on())
 		return false;
-	if (a->at >= a->end)
-		return vhost_ringmap_read(vq, VHOST_ADDR_DESC, desc, src,
-					  sizeof(*desc));
-	*desc = *a->at++;
+	off = struct_size(vq->avail, ring, vq->num);
+	seq = vhost_ringmap_read_begin(rm);
+	at = READ_ONCE(rm->used_event);
+	if (unlikely(!at))
+		goto slow;
+	*event = (__force __virtio16)vhost_ringmap_load(at, u16);
+	if (unlikely(!vhost_ringmap_read_valid(rm, seq)))
+		goto slow;
+	vhost_ringmap_did_read(vq, VHOST_ADDR_AVAIL, off, sizeof(*event), seq);
 	return true;
+slow:
+	if (vhost_ringmap_rests(rm))
+		return false;
+	return vhost_ringmap_read_slowly(vq, off, event);
 }
 
 /**
- * vhost_ringmap_add_used() - write used elements, then the used index
+ * vhost_ringmap_desc() - read a descriptor
+ * @vq: virtqueue
+ * @desc: out: descriptor
+ * @idx: which one of the table; below the size of the queue
+ *
+ * Context and return: as vhost_ringmap_avail().
+ */
+static __always_inline bool
+vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc, unsigned int idx)
+{
+	const struct vhost_ringmap *rm = &vq->ringmap;
+	unsigned long off, seq;
+	u64 *to = (u64 *)desc;
+	const void *table;
+
+	if (!vhost_ringmap_on())
+		return false;
+	/*
+	 * User access has a speculation barrier here. The size is a power of two, so the
+	 * mask keeps the index in the table in speculation, too.
+	 */
+	off = (idx & (vq->num - 1)) * sizeof(*desc);
+	seq = vhost_ringmap_read_begin(rm);
+	table = READ_ONCE(rm->flat[VHOST_ADDR_DESC]);
+	if (unlikely(!table))
+		goto slow;
+	to[0] = vhost_ringmap_load(table + off, u64);
+	to[1] = vhost_ringmap_load(table + off + sizeof(u64), u64);
+	if (unlikely(!vhost_ringmap_read_valid(rm, seq)))
+		goto slow;
+	vhost_ringmap_did_read(vq, VHOST_ADDR_DESC, off, sizeof(*desc), seq);
+	return true;
+slow:
+	if (vhost_ringmap_rests(rm))
+		return false;
+	return __vhost_ringmap_read(vq, VHOST_ADDR_DESC, off, desc, sizeof(*desc));
+}
+
+/**
+ * vhost_ringmap_put() - write the used ring's flags or avail_event
+ * @vq: virtqueue
+ * @off: where it is in the used ring, in bytes
+ * @val: value
+ *
+ * Order between two writes is the caller's, by the same barriers as with user access.
+ *
+ * Context and return: as vhost_ringmap_avail().
+ */
+static __always_inline bool
+vhost_ringmap_put(struct vhost_virtqueue *vq, unsigned long off, u16 val)
+{
+	return vhost_ringmap_on() && __vhost_ringmap_put(vq, off, val);
+}
+
+/**
+ * vhost_ringmap_publish() - write used elements, then the used index
  * @vq: virtqueue
  * @heads: used elements
  * @count: how many
+ * @ask: whether to ask the driver for a kick, too
+ *
+ * It is all in one section under the map lock, if the used ring is mapped as a whole and
+ * @count is at most VHOST_RINGMAP_USED.
+ * A full barrier and the next look at the avail index are the caller's.
  *
  * Context: caller holds the queue's mutex.
- * Return: whether nothing is left to do. If not, vhost_ringmap_published() says
- * whether all but the log is done, until the next call.
+ * Return: whether all of it is written. If so, the caller adds @count to the queue's used
+ * index, and logs.
  */
 static __always_inline bool
-vhost_ringmap_add_used(struct vhost_virtqueue *vq,
-		       const struct vring_used_elem *heads, unsigned int count)
+vhost_ringmap_publish(struct vhost_virtqueue *vq, const struct vring_used_elem *heads,
+		      unsigned int count, bool ask)
 {
-	struct vhost_ringmap *rm = &vq->ringmap;
-
-	if (vhost_ringmap_active(vq))
-		return __vhost_ringmap_add_used(vq, heads, count);
-	rm->published = false;
-	rm->signal_follows = false;
-	return false;
+	if (!vhost_ringmap_on())
+		return false;
+	return ask ? __vhost_ringmap_publish_and_ask(vq, heads, count) :
+		     __vhost_ringmap_publish(vq, heads, count);
 }
 
-static __always_inline bool vhost_ringmap_published(struct vhost_virtqueue *vq)
+/* @count used elements are about to be published, by whatever accessor. */
+static __always_inline void
+vhost_ringmap_count(struct vhost_virtqueue *vq, unsigned int count)
 {
-	return vq->ringmap.published;
-}
-
-/**
- * vhost_ringmap_used() - used elements are published
- * @vq: virtqueue
- * @from: used index of the first; the last is before that of the queue
- *
- * Context: caller holds the queue's mutex.
- */
-static __always_inline void vhost_ringmap_used(struct vhost_virtqueue *vq, u16 from)
-{
-	struct vhost_ringmap *rm = &vq->ringmap;
-
 	/* Read without the mutex, for people. */
-	WRITE_ONCE(rm->used, rm->used + (u16)(vq->last_used_idx - from));
-}
-
-/**
- * vhost_ringmap_signal_follows() - the next vhost_add_used_n() will be signalled
- * @vq: virtqueue
- *
- * It then reads, in the same section, what the driver wants to be told of.
- *
- * Context: caller holds the queue's mutex, and calls vhost_add_used_n() and
- * vhost_signal().
- */
-static inline void vhost_ringmap_signal_follows(struct vhost_virtqueue *vq)
-{
-	vq->ringmap.signal_follows = true;
-}
-
-/**
- * vhost_ringmap_take_event() - what the driver wants to be told of
- * @vq: virtqueue
- * @event: out: used_event, or the avail flags where that was not negotiated
- *
- * Context: vhost_signal(), which need not hold the queue's mutex: it only takes
- * what the same task read.
- * Return: whether it was read after the used index was published, with a full
- * barrier between the two.
- */
-static __always_inline bool
-vhost_ringmap_take_event(struct vhost_virtqueue *vq, __virtio16 *event)
-{
-	struct vhost_ringmap *rm = &vq->ringmap;
-	struct task_struct *reader = READ_ONCE(rm->event_reader);
-
-	if (likely(!reader) || reader != current)
-		return false;
-	WRITE_ONCE(rm->event_reader, NULL);
-	*event = rm->event;
-	return true;
-}
-
-/**
- * vhost_ringmap_enable_notify() - ask the driver to kick, look for buffers again
- * @vq: virtqueue
- *
- * Both in one section, with a full barrier between them; that of the last look, if
- * that found nothing.
- *
- * Context: caller holds the queue's mutex, and calls vhost_ringmap_avail_idx()
- * next to take the index that was read.
- * Return: false where the caller must do so by itself.
- */
-static __always_inline bool
-vhost_ringmap_enable_notify(struct vhost_virtqueue *vq)
-{
-	struct vhost_ringmap_ahead *a = &vq->ringmap.ahead;
-
-	if (!vhost_ringmap_active(vq))
-		return false;
-	if (a->ask != VHOST_RINGMAP_ASKED)
-		return __vhost_ringmap_enable_notify(vq);
-	a->ask = VHOST_RINGMAP_ASK_NOT;
-	a->have_idx = true;
-	return true;
+	data_race(vq->ringmap.used += count);
 }
 
 #else /* !CONFIG_VHOST_RINGMAP */
 
+#define vhost_ringmap_inline	inline
+#define vhost_ringmap_noinline
+
 static inline void vhost_ringmap_dev_init(struct vhost_dev *dev) {}
-static inline void vhost_ringmap_dev_reinit(struct vhost_dev *dev) {}
+static inline void vhost_ringmap_dev_publish(struct vhost_dev *dev) {}
 static inline void vhost_ringmap_dev_cleanup(struct vhost_dev *dev) {}
 static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 
 /* Not inline functions: even unused, their arguments change the code. */
-#define vhost_ringmap_read(...)		false
-#define vhost_ringmap_write(...)	false
-#define vhost_ringmap_get(...)		false
-#define vhost_ringmap_put(...)		false
-#define vhost_ringmap_forget(...)	((void)0)
-#define vhost_ringmap_last_look(...)	((void)0)
+#define vhost_ringmap_active(...)	false
+#define vhost_ringmap_avail_flags(...)	false
 #define vhost_ringmap_avail_idx(...)	false
 #define vhost_ringmap_head(...)		false
+#define vhost_ringmap_used_event(...)	false
 #define vhost_ringmap_desc(...)		false
-#define vhost_ringmap_add_used(...)	false
-#define vhost_ringmap_published(...)	false
-#define vhost_ringmap_used(...)		((void)0)
-#define vhost_ringmap_signal_follows(...)	((void)0)
-#define vhost_ringmap_take_event(...)	false
-#define vhost_ringmap_enable_notify(...)	false
+#define vhost_ringmap_put(...)		false
+#define vhost_ringmap_publish(...)	false
+#define vhost_ringmap_count(...)	((void)0)
 
 #endif /* CONFIG_VHOST_RINGMAP */
 #endif /* _VHOST_RINGMAP_H */

@@ -6,7 +6,7 @@
  * Where two CPUs stamp events with the same time, nobody can say which was first; then
  * what these are about is forgotten.
  */
-#include <math.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,25 +24,37 @@ const char * const rule_names[RULES] = {
 	[RULE_DROPPED] = "no-use-after-drop",
 };
 
-enum page { PAGE_UNKNOWN, PAGE_MAPPED, PAGE_DROPPED };
-
 #define RINGS		4
 /* More than the largest ring has; a broken trace may say anything. */
 #define MAX_PAGE	4096
 
+enum page_state { PAGE_UNKNOWN, PAGE_MAPPED, PAGE_DROPPED };
+
+/**
+ * struct page - what is known of a ring's page
+ * @state: since the last fill or drop
+ * @was_mapped: it was, before the last drop
+ * @used: a use was seen
+ * @filled: the queue's sequence at the last fill
+ * @before: and at the one before the last drop
+ * @dropped: the sequence that the last drop made
+ * @last_use: the highest sequence of a use
+ */
+struct page {
+	enum page_state state;
+	bool was_mapped, used;
+	uint64_t filled, before, dropped, last_use;
+};
+
 /**
  * struct ring - pages of a ring
- * @page: state of the first @n
+ * @page: what is known of the first @n
  * @others: of those behind
- * @filled: when a page was mapped last, or 0
- * @dropped: when pages were dropped last, on @dropped_cpu
  */
 struct ring {
-	unsigned char *page;
+	struct page *page;
 	unsigned int n;
-	enum page others;
-	uint64_t filled, dropped;
-	int dropped_cpu;
+	struct page others;
 };
 
 /**
@@ -93,7 +105,8 @@ struct checker {
 bool checker_needs(enum ev_type type)
 {
 	switch (type) {
-	case EV_MAP_FILL: case EV_MAP_DROP: case EV_MAP_RESET: case EV_MAP_USE:
+	case EV_MAP_FILL: case EV_MAP_DROP: case EV_MAP_RESET: case EV_MAP_RELEASE:
+	case EV_MAP_USE:
 	case EV_USED: case EV_USED_IDX: case EV_LOG: case EV_MUTEX:
 	case EV_BUSY_POLL_BEGIN: case EV_BUSY_POLL_END:
 	case EV_IOTLB_UPDATE: case EV_IOTLB_INVALIDATE:
@@ -172,10 +185,8 @@ static void forget_queue(struct checker *c, struct queue *q)
 
 	memcpy(ring, q->ring, sizeof(ring));
 	*q = (struct queue){ .epoch = c->epoch };
-	for (int r = 0; r < RINGS; r++) {
+	for (int r = 0; r < RINGS; r++)
 		q->ring[r].page = ring[r].page;
-		q->ring[r].others = PAGE_UNKNOWN;
-	}
 }
 
 /* What is known of a queue, or NULL if it was never heard of. */
@@ -190,64 +201,98 @@ static struct queue *find_queue(struct checker *c, uint32_t dev, uint16_t vq, bo
 
 /* --- pages --- */
 
-static enum page page_get(const struct ring *r, uint64_t page)
-{
-	return page < r->n ? r->page[page] : r->others;
-}
-
-static void page_set(struct ring *r, uint64_t page, enum page state)
+static struct page *find_page(struct ring *r, uint64_t page)
 {
 	if (page >= MAX_PAGE)
-		return;
+		return NULL;
 	if (page >= r->n) {
-		r->page = xrealloc(r->page, page + 1);
-		memset(r->page + r->n, r->others, page + 1 - r->n);
-		r->n = page + 1;
+		r->page = xrealloc(r->page, (page + 1) * sizeof(*r->page));
+		for (; r->n <= page; r->n++)
+			r->page[r->n] = r->others;
 	}
-	r->page[page] = state;
+	return &r->page[page];
 }
 
-/* Seconds from @ts to an event. */
-static double ago(const struct ev *ev, uint64_t ts)
+static void fill_event(struct ring *r, const struct ev *ev)
 {
-	return (double)(ev->ts - ts) / NSEC;
+	struct page *p = find_page(r, ev->f[F_PAGE]);
+
+	if (!p)
+		return;
+	p->state = PAGE_MAPPED;
+	p->filled = ev->f[F_SEQ];
+}
+
+static void drop_page(struct checker *c, struct page *p, const struct ev *ev,
+		      unsigned int page)
+{
+	uint64_t seq = ev->f[F_SEQ];
+
+	/* A reader that has the new sequence also sees that the address is gone. */
+	if (p->used && p->last_use >= seq)
+		judge(c, RULE_DROPPED, ev, false,
+		      "page %u was used with sequence %" PRIu64 ", which its drop made",
+		      page, p->last_use);
+	p->was_mapped = p->state == PAGE_MAPPED;
+	p->before = p->filled;
+	p->state = PAGE_DROPPED;
+	p->dropped = seq;
+}
+
+/*
+ * A read is validated, and traced, some time after it was made: the page may have been
+ * dropped meanwhile. So sequences are compared, not times.
+ */
+static void use_event(struct checker *c, struct ring *r, const struct ev *ev)
+{
+	struct page *p = find_page(r, ev->f[F_PAGE]);
+	uint64_t seq = ev->f[F_SEQ];
+	bool late;
+
+	seen(c, RULE_DROPPED);
+	if (!p)
+		return;
+	if (!p->used || seq > p->last_use)
+		p->last_use = seq;
+	p->used = true;
+	late = p->state != PAGE_UNKNOWN && seq < p->dropped;
+	if (p->state == PAGE_UNKNOWN || (late && !p->was_mapped))
+		return;
+	judge(c, RULE_DROPPED, ev,
+	      late ? seq >= p->before : p->state == PAGE_MAPPED && seq >= p->filled,
+	      "page %u was used with sequence %" PRIu64 "; its last drop made %" PRIu64
+	      ", its last fill was at %" PRIu64,
+	      (unsigned int)ev->f[F_PAGE], seq, p->dropped, p->filled);
 }
 
 static void map_event(struct checker *c, struct queue *q, const struct ev *ev)
 {
 	struct ring *r = &q->ring[ev->f[F_RING] % RINGS];
-	uint64_t last = ev->f[F_LAST] < MAX_PAGE ? ev->f[F_LAST] : MAX_PAGE - 1;
-	enum page state;
+	uint64_t last;
 
 	switch (ev->type) {
 	case EV_MAP_FILL:
-		r->filled = ev->ts;
-		page_set(r, ev->f[F_PAGE], PAGE_MAPPED);
+		fill_event(r, ev);
 		break;
 	case EV_MAP_DROP:
-		r->dropped = ev->ts;
-		r->dropped_cpu = ev->cpu;
+		/* Where nothing was dropped, the sequence did not move. */
+		if (!ev->f[F_DROPPED])
+			break;
+		last = ev->f[F_LAST] < MAX_PAGE ? ev->f[F_LAST] : MAX_PAGE - 1;
 		for (uint64_t p = ev->f[F_FIRST]; p <= last; p++)
-			page_set(r, p, PAGE_DROPPED);
+			drop_page(c, find_page(r, p), ev, p);
+		break;
+	case EV_MAP_RELEASE:
+		for (unsigned int p = 0; p < r->n; p++)
+			drop_page(c, &r->page[p], ev, p);
+		drop_page(c, &r->others, ev, r->n);
 		break;
 	case EV_MAP_RESET:
-		for (r = q->ring; r < q->ring + RINGS; r++) {
-			r->n = 0;
-			r->others = PAGE_DROPPED;
-			r->dropped = ev->ts;
-			r->dropped_cpu = ev->cpu;
-		}
 		/* The addresses may be others, and whether writes are logged. */
 		q->logs = false;
 		break;
 	default:
-		seen(c, RULE_DROPPED);
-		state = page_get(r, ev->f[F_PAGE]);
-		if (state != PAGE_UNKNOWN)
-			judge(c, RULE_DROPPED, ev, state == PAGE_MAPPED,
-			      "page %u was dropped and not filled since; the last drop was %.9f s ago on CPU %d, the last fill of the ring %.9f s ago",
-			      (unsigned int)ev->f[F_PAGE], ago(ev, r->dropped),
-			      r->dropped_cpu, r->filled ? ago(ev, r->filled) : NAN);
+		use_event(c, r, ev);
 	}
 }
 

@@ -20,10 +20,12 @@
 #define LOG(what_, idx_)	EV(LOG, [F_WHAT] = LOG_ ## what_, [F_USED_IDX] = (idx_))
 #define MUTEX(op_, vq_)		EV(MUTEX, [F_OP] = OP_ ## op_, [F_VQ] = (vq_))
 #define POLL(x)			EV(BUSY_POLL_ ## x, [F_VQ] = 0, [F_OTHER] = 1)
-#define FILL(page_)		EV(MAP_FILL, [F_PAGE] = (page_))
-#define USE(page_)		EV(MAP_USE, [F_PAGE] = (page_))
-#define DROP(first_, last_)	EV(MAP_DROP, [F_FIRST] = (first_), [F_LAST] = (last_))
-#define RESET			EV(MAP_RESET, [F_DROPPED] = 1)
+#define FILL(page_, seq_)	EV(MAP_FILL, [F_PAGE] = (page_), [F_SEQ] = (seq_))
+#define USE(page_, seq_)	EV(MAP_USE, [F_PAGE] = (page_), [F_SEQ] = (seq_))
+#define DROP(first_, last_, seq_) EV(MAP_DROP, [F_FIRST] = (first_), [F_LAST] = (last_), \
+				     [F_DROPPED] = 1, [F_SEQ] = (seq_))
+#define RELEASE(seq_)		EV(MAP_RELEASE, [F_DROPPED] = 1, [F_SEQ] = (seq_))
+#define RESET			EV(MAP_RESET, [F_SEQ] = 1)
 #define UPDATE(queues_, locked_) EV(IOTLB_UPDATE, [F_QUEUES] = (queues_), [F_LOCKED] = (locked_))
 #define GAP			EV(GAP_BEGIN), EV(GAP_END, [F_COUNT] = 5)
 /* Of another CPU at the same time as the one before */
@@ -147,17 +149,40 @@ static const struct test {
 
 	/* no use after drop */
 	{ "fill, use, drop, fill, use", RULE_DROPPED, 0, 2,
-	  { FILL(0), USE(0), DROP(0, 3), FILL(0), USE(0) } },
-	{ "use after drop", RULE_DROPPED, 1, 2, { FILL(1), USE(1), DROP(0, 3), USE(1) } },
-	{ "use after reset", RULE_DROPPED, 1, 1, { FILL(1), RESET, USE(1) } },
-	{ "use after reset of a page never heard of", RULE_DROPPED, 1, 1, { RESET, USE(9) } },
-	{ "another page is dropped", RULE_DROPPED, 0, 1, { FILL(1), DROP(2, 3), USE(1) } },
+	  { FILL(0, 0), USE(0, 0), DROP(0, 3, 1), FILL(0, 1), USE(0, 1) } },
+	{ "use after drop", RULE_DROPPED, 1, 2,
+	  { FILL(1, 0), USE(1, 0), DROP(0, 3, 1), USE(1, 1) } },
+	{ "validated before the drop, seen after it", RULE_DROPPED, 0, 1,
+	  { FILL(1, 4), DROP(0, 3, 5), USE(1, 4) } },
+	{ "and after the next fill", RULE_DROPPED, 0, 1,
+	  { FILL(1, 4), DROP(0, 3, 5), FILL(1, 5), USE(1, 4) } },
+	{ "the new sequence with the old address", RULE_DROPPED, 1, 2,
+	  { FILL(1, 4), USE(1, 5), DROP(0, 3, 5) } },
+	{ "a later sequence with the old address", RULE_DROPPED, 1, 1,
+	  { FILL(1, 4), DROP(0, 3, 5), USE(1, 7) } },
+	{ "an older sequence than the fill's", RULE_DROPPED, 1, 1,
+	  { DROP(0, 3, 5), FILL(1, 7), USE(1, 6) } },
+	{ "too old to judge", RULE_DROPPED, 0, 0,
+	  { DROP(0, 3, 5), USE(1, 4) } },
+	{ "the sequence moves, the page stays", RULE_DROPPED, 0, 1,
+	  { FILL(1, 4), USE(1, 9) } },
+	{ "nothing was dropped", RULE_DROPPED, 0, 2,
+	  { FILL(1, 4), USE(1, 4), EV(MAP_DROP, [F_FIRST] = 0, [F_LAST] = 3, [F_SEQ] = 4),
+	    USE(1, 4) } },
+	{ "a reset keeps addresses", RULE_DROPPED, 0, 1, { FILL(1, 0), RESET, USE(1, 1) } },
+	{ "use after release", RULE_DROPPED, 1, 1, { FILL(1, 0), RELEASE(1), USE(1, 1) } },
+	{ "use after release of a page never heard of", RULE_DROPPED, 1, 1,
+	  { RELEASE(1), USE(9, 1) } },
+	{ "another page is dropped", RULE_DROPPED, 0, 1,
+	  { FILL(1, 0), DROP(2, 3, 1), USE(1, 1) } },
 	{ "another ring is dropped", RULE_DROPPED, 0, 1,
-	  { FILL(1), EV(MAP_DROP, [F_RING] = 2, [F_FIRST] = 0, [F_LAST] = 3), USE(1) } },
-	{ "a page filled before the trace", RULE_DROPPED, 0, 0, { USE(1) } },
-	{ "a gap hides the fill", RULE_DROPPED, 0, 0, { DROP(0, 3), GAP, USE(1) } },
+	  { FILL(1, 0), EV(MAP_DROP, [F_RING] = 2, [F_FIRST] = 0, [F_LAST] = 3,
+			   [F_DROPPED] = 1, [F_SEQ] = 1), USE(1, 1) } },
+	{ "a page filled before the trace", RULE_DROPPED, 0, 0, { USE(1, 1) } },
+	{ "a gap hides the fill", RULE_DROPPED, 0, 0, { DROP(0, 3, 1), GAP, USE(1, 1) } },
 	{ "nobody knows whether drop or fill was first", RULE_DROPPED, 0, 0,
-	  { FILL(1), TIE(MAP_DROP, [F_FIRST] = 0, [F_LAST] = 3), USE(1) } },
+	  { FILL(1, 0), TIE(MAP_DROP, [F_FIRST] = 0, [F_LAST] = 3, [F_DROPPED] = 1,
+			    [F_SEQ] = 1), USE(1, 1) } },
 };
 
 static unsigned int broken;

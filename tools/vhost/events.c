@@ -26,13 +26,14 @@ static const char * const field_names[FIELDS] = {
 	[F_SITE] = "site", [F_OTHER] = "other", [F_TIMEOUT] = "timeout",
 	[F_IOVA] = "iova", [F_ACCESS] = "access", [F_SIZE] = "size",
 	[F_UADDR] = "uaddr", [F_PERM] = "perm", [F_QUEUES] = "queues",
-	[F_LOCKED] = "locked",
+	[F_LOCKED] = "locked", [F_SEQ] = "seq",
 };
 
 const char * const event_names[EV_KERNEL] = {
 	[EV_MAP_FILL] = "vhost_map_fill",
 	[EV_MAP_DROP] = "vhost_map_drop",
 	[EV_MAP_RESET] = "vhost_map_reset",
+	[EV_MAP_RELEASE] = "vhost_map_release",
 	[EV_MAP_USE] = "vhost_map_use",
 	[EV_FALLBACK] = "vhost_fallback",
 	[EV_ACCESSOR] = "vhost_accessor",
@@ -53,10 +54,12 @@ const char * const event_names[EV_KERNEL] = {
 
 /* Each has F_DEV and F_OWNER; F_DEV here ends the list. */
 static const enum ev_field event_fields[EV_KERNEL][MAX_FIELDS] = {
-	[EV_MAP_FILL] = { F_VQ, F_RING, F_PAGE },
-	[EV_MAP_DROP] = { F_VQ, F_RING, F_FIRST, F_LAST, F_DROPPED, F_CAUSE },
-	[EV_MAP_RESET] = { F_VQ, F_DROPPED },
-	[EV_MAP_USE] = { F_VQ, F_RING, F_PAGE },
+	[EV_MAP_FILL] = { F_VQ, F_RING, F_PAGE, F_SEQ },
+	[EV_MAP_DROP] = { F_VQ, F_RING, F_FIRST, F_LAST, F_DROPPED, F_CAUSE,
+			  F_SEQ },
+	[EV_MAP_RESET] = { F_VQ, F_SEQ },
+	[EV_MAP_RELEASE] = { F_VQ, F_RING, F_DROPPED, F_SEQ },
+	[EV_MAP_USE] = { F_VQ, F_RING, F_PAGE, F_SEQ },
 	[EV_FALLBACK] = { F_VQ, F_RING, F_REASON },
 	[EV_ACCESSOR] = { F_VQ, F_FROM, F_TO, F_WHY },
 	[EV_FETCH] = { F_VQ, F_FROM, F_TO, F_ACCESSOR },

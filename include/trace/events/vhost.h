@@ -128,48 +128,67 @@ DEFINE_EVENT(vhost_queue, vhost_kick,
 DEFINE_EVENT(vhost_queue, vhost_call,
 	     TP_PROTO(const struct vhost_virtqueue *vq), TP_ARGS(vq));
 
+int vhost_ringmap_trace_reg(void);
+void vhost_ringmap_trace_unreg(void);
+
+/*
+ * @seq is the queue's sequence. It moves whenever addresses are dropped. A use with
+ * sequence s is good if the page was filled after its last drop with a sequence <= s.
+ */
 DECLARE_EVENT_CLASS(vhost_page,
 
-	TP_PROTO(const struct vhost_virtqueue *vq, int ring, unsigned long page),
+	TP_PROTO(const struct vhost_virtqueue *vq, int ring, unsigned long page,
+		 unsigned long seq),
 
-	TP_ARGS(vq, ring, page),
+	TP_ARGS(vq, ring, page, seq),
 
 	TP_STRUCT__entry(
 		VHOST_QUEUE_FIELDS
 		__field(unsigned char,	ring)
 		__field(unsigned int,	page)
+		__field(unsigned long,	seq)
 	),
 
 	TP_fast_assign(
 		VHOST_QUEUE_ASSIGN;
 		__entry->ring	= ring;
 		__entry->page	= page;
+		__entry->seq	= seq;
 	),
 
-	TP_printk(VHOST_QUEUE "ring=%s page=%u", VHOST_QUEUE_ARGS,
-		  __print_symbolic(__entry->ring, VHOST_RINGS), __entry->page)
+	TP_printk(VHOST_QUEUE "ring=%s page=%u seq=%lu", VHOST_QUEUE_ARGS,
+		  __print_symbolic(__entry->ring, VHOST_RINGS), __entry->page,
+		  __entry->seq)
 );
 
 /* The address of a ring's page was installed. Under the map lock. */
 DEFINE_EVENT(vhost_page, vhost_map_fill,
-	     TP_PROTO(const struct vhost_virtqueue *vq, int ring, unsigned long page),
-	     TP_ARGS(vq, ring, page));
+	     TP_PROTO(const struct vhost_virtqueue *vq, int ring, unsigned long page,
+		      unsigned long seq),
+	     TP_ARGS(vq, ring, page, seq));
 
-/* A section under the map lock uses the address of a page. */
-DEFINE_EVENT(vhost_page, vhost_map_use,
-	     TP_PROTO(const struct vhost_virtqueue *vq, int ring, unsigned long page),
-	     TP_ARGS(vq, ring, page));
+/*
+ * The address of a page was used: by a store, under the map lock, or by a read that was
+ * found valid. That may be some time ago: compare sequences, not times. A use of the same
+ * page with the same sequence as the last one of the ring is not said again.
+ */
+DEFINE_EVENT_FN(vhost_page, vhost_map_use,
+		TP_PROTO(const struct vhost_virtqueue *vq, int ring,
+			 unsigned long page, unsigned long seq),
+		TP_ARGS(vq, ring, page, seq),
+		vhost_ringmap_trace_reg, vhost_ringmap_trace_unreg);
 
 /*
  * Pages first to last of a ring were invalidated, by the current task; @dropped of
- * them had an address. Under the map lock.
+ * them had an address. If any had, this made the sequence @seq. Under the map lock.
  */
 TRACE_EVENT(vhost_map_drop,
 
 	TP_PROTO(const struct vhost_virtqueue *vq, int ring, unsigned long first,
-		 unsigned long last, unsigned long dropped, int cause),
+		 unsigned long last, unsigned long dropped, int cause,
+		 unsigned long seq),
 
-	TP_ARGS(vq, ring, first, last, dropped, cause),
+	TP_ARGS(vq, ring, first, last, dropped, cause, seq),
 
 	TP_STRUCT__entry(
 		VHOST_QUEUE_FIELDS
@@ -178,6 +197,7 @@ TRACE_EVENT(vhost_map_drop,
 		__field(unsigned int,	first)
 		__field(unsigned int,	last)
 		__field(unsigned int,	dropped)
+		__field(unsigned long,	seq)
 	),
 
 	TP_fast_assign(
@@ -187,32 +207,69 @@ TRACE_EVENT(vhost_map_drop,
 		__entry->first	= first;
 		__entry->last	= last;
 		__entry->dropped = dropped;
+		__entry->seq	= seq;
 	),
 
-	TP_printk(VHOST_QUEUE "ring=%s first=%u last=%u dropped=%u cause=%s",
+	TP_printk(VHOST_QUEUE "ring=%s first=%u last=%u dropped=%u cause=%s seq=%lu",
 		  VHOST_QUEUE_ARGS, __print_symbolic(__entry->ring, VHOST_RINGS),
 		  __entry->first, __entry->last, __entry->dropped,
-		  __print_symbolic(__entry->cause, MMU_NOTIFIER_CAUSES))
+		  __print_symbolic(__entry->cause, MMU_NOTIFIER_CAUSES),
+		  __entry->seq)
 );
 
-/* Every page was forgotten: addresses, size, device IOTLB or accessor change. */
+/*
+ * It was forgotten where the rings are: addresses, size or device IOTLB change. Addresses
+ * of pages stay, but are used only after the ring was found there again. This made the
+ * sequence @seq. Under the map lock.
+ */
 TRACE_EVENT(vhost_map_reset,
 
-	TP_PROTO(const struct vhost_virtqueue *vq, unsigned long dropped),
+	TP_PROTO(const struct vhost_virtqueue *vq, unsigned long seq),
 
-	TP_ARGS(vq, dropped),
+	TP_ARGS(vq, seq),
 
 	TP_STRUCT__entry(
 		VHOST_QUEUE_FIELDS
-		__field(unsigned int,	dropped)
+		__field(unsigned long,	seq)
 	),
 
 	TP_fast_assign(
 		VHOST_QUEUE_ASSIGN;
-		__entry->dropped = dropped;
+		__entry->seq	= seq;
 	),
 
-	TP_printk(VHOST_QUEUE "dropped=%u", VHOST_QUEUE_ARGS, __entry->dropped)
+	TP_printk(VHOST_QUEUE "seq=%lu", VHOST_QUEUE_ARGS, __entry->seq)
+);
+
+/*
+ * A ring's pages are not watched any more, and all @dropped addresses were dropped: the
+ * ring is elsewhere, or the accessor changed. This made the sequence @seq. Under the map
+ * lock.
+ */
+TRACE_EVENT(vhost_map_release,
+
+	TP_PROTO(const struct vhost_virtqueue *vq, int ring, unsigned long dropped,
+		 unsigned long seq),
+
+	TP_ARGS(vq, ring, dropped, seq),
+
+	TP_STRUCT__entry(
+		VHOST_QUEUE_FIELDS
+		__field(unsigned char,	ring)
+		__field(unsigned int,	dropped)
+		__field(unsigned long,	seq)
+	),
+
+	TP_fast_assign(
+		VHOST_QUEUE_ASSIGN;
+		__entry->ring	= ring;
+		__entry->dropped = dropped;
+		__entry->seq	= seq;
+	),
+
+	TP_printk(VHOST_QUEUE "ring=%s dropped=%u seq=%lu", VHOST_QUEUE_ARGS,
+		  __print_symbolic(__entry->ring, VHOST_RINGS), __entry->dropped,
+		  __entry->seq)
 );
 
 /* An access of a queue in ringmap mode goes by user access. */
@@ -292,7 +349,7 @@ DECLARE_EVENT_CLASS(vhost_indices,
 		  __print_symbolic(__entry->accessor, VHOST_ACCESSORS))
 );
 
-/* Entries of the avail ring are fetched, up to and without @to. */
+/* The avail index was read: there are new buffers, up to and without @to. */
 DEFINE_EVENT(vhost_indices, vhost_fetch,
 	     TP_PROTO(const struct vhost_virtqueue *vq, unsigned int from,
 		      unsigned int to, int accessor),

@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The map of a virtqueue's rings: where they are, the addresses of their pages, and the
+ * notifiers that drop those. ringmap.c says what the order of the stores here is for.
+ */
+
+#define pr_fmt(fmt) "vhost: " fmt
+
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "ringmap_int.h"
+
+/* A ring that cannot be mapped costs one attempt in this many avail indices. */
+#define REST_MAX	256U
+
+/* The data path takes addresses from here without the map lock. */
+static void set_flat(struct vhost_ringmap *rm, int type, const void *flat)
+{
+	const struct vhost_ringmap_region *r = &rm->region[type];
+
+	lockdep_assert_held(&rm->lock);
+	/*
+	 * A reader that gets the address also sees what the page held when it was
+	 * filled: pairs with the reader's address dependency.
+	 */
+	smp_store_release(&rm->flat[type], flat);
+	if (type == VHOST_ADDR_AVAIL)
+		/* As above */
+		smp_store_release(&rm->used_event,
+				  flat && r->event ? flat + r->event : NULL);
+}
+
+/* Readers may have an address that was cleared before this: what they load is void. */
+static void ringmap_moved(struct vhost_ringmap *rm)
+{
+	lockdep_assert_held(&rm->lock);
+	/* After the address was cleared; pairs with vhost_ringmap_read_begin(). */
+	smp_store_release(&rm->seq, rm->seq + 1);
+}
+
+/* Derive vhost_ringmap.flat of a region from its table. */
+static void derive(struct vhost_ringmap_region *r)
+{
+	const struct vhost_ringmap_table *table = ringmap_table(r);
+	struct vhost_ringmap *rm = r->rm;
+	int type = r - rm->region;
+	unsigned long i;
+
+	lockdep_assert_held(&rm->lock);
+	set_flat(rm, type, NULL);
+	if (rm->mode != VHOST_ACCESSOR_RINGMAP || ringmap_no_flat() || !r->len ||
+	    r->filled != table->npages)
+		return;
+	for (i = 1; i < table->npages; i++)
+		if (table->kaddr[i] != table->kaddr[0] + i * PAGE_SIZE)
+			return;
+	set_flat(rm, type, table->kaddr[0] + r->offset);
+}
+
+static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
+			       const struct mmu_notifier_range *range,
+			       unsigned long cur_seq)
+{
+	struct vhost_ringmap_region *r;
+	struct vhost_ringmap_table *table;
+	struct vhost_ringmap *rm;
+	unsigned long first, page, end;
+	unsigned long dropped = 0;
+
+	r = container_of(sub, struct vhost_ringmap_region, sub);
+	rm = r->rm;
+	ringmap_lock(rm);
+	mmu_interval_set_seq(sub, cur_seq);
+	table = ringmap_table(r);
+	end = r->base + (table->npages << PAGE_SHIFT);
+	end = (PAGE_ALIGN(min(range->end, end)) - r->base) >> PAGE_SHIFT;
+	first = (max(range->start, r->base) - r->base) >> PAGE_SHIFT;
+	for (page = first; page < end; page++) {
+		if (!table->kaddr[page])
+			continue;
+		WRITE_ONCE(table->kaddr[page], NULL);
+		dropped++;
+	}
+	if (dropped) {
+		r->filled -= dropped;
+		set_flat(rm, r - rm->region, NULL);
+		ringmap_moved(rm);
+	}
+	rm->stats.dropped += dropped;
+	rm->stats.invalidations[range->cause]++;
+	vhost_trace(map_drop, ringmap_vq(rm), r - rm->region, first, end - 1,
+		    dropped, range->cause, rm->seq);
+	ringmap_unlock(rm);
+	/*
+	 * The sequence before whatever becomes of the pages; pairs with the read
+	 * barrier of vhost_ringmap_read_valid().
+	 */
+	smp_mb();
+	return true;
+}
+
+/* What is only read depends on the page being mapped and readable. */
+static const struct mmu_interval_notifier_ops ringmap_read_ops = {
+	.invalidate = ringmap_invalidate,
+	.needs = MMU_KEEPS_MAPPED | MMU_KEEPS_READ,
+};
+
+static const struct mmu_interval_notifier_ops ringmap_write_ops = {
+	.invalidate = ringmap_invalidate,
+	.needs = MMU_KEEPS_ALL,
+};
+
+/* Replace the table of a region, and free the old one when no reader has it. */
+static void region_set_table(struct vhost_ringmap_region *r,
+			     struct vhost_ringmap_table *table, unsigned long base)
+{
+	struct vhost_ringmap_table *old = ringmap_table(r);
+	struct vhost_ringmap *rm = r->rm;
+
+	lockdep_assert_held(&rm->fill_mutex);
+	ringmap_lock(rm);
+	WRITE_ONCE(r->len, 0);
+	r->filled = 0;
+	r->base = base;
+	rcu_assign_pointer(r->table, table);
+	/* A reader may have the old table, and would take the new length for its. */
+	ringmap_moved(rm);
+	ringmap_unlock(rm);
+	if (old)
+		kvfree_rcu(old, rcu);
+}
+
+/* Stop watching a region. The caller holds nothing that an invalidation waits for. */
+static void region_unregister(struct vhost_ringmap_region *r)
+{
+	struct vhost_ringmap *rm = r->rm;
+
+	lockdep_assert_held(&rm->fill_mutex);
+	if (!ringmap_table(r))
+		return;
+	ringmap_lock(rm);
+	WRITE_ONCE(r->len, 0);
+	set_flat(rm, r - rm->region, NULL);
+	ringmap_moved(rm);
+	vhost_trace(map_release, ringmap_vq(rm), r - rm->region, r->filled, rm->seq);
+	ringmap_unlock(rm);
+	/* The sequence before nobody tells of changes; as in ringmap_invalidate(). */
+	smp_mb();
+	mmu_interval_notifier_remove(&r->sub);
+	region_set_table(r, NULL, 0);
+}
+
+/* Watch @npages pages from @base. */
+static int region_register(struct vhost_ringmap_region *r, struct mm_struct *mm,
+			   unsigned long base, unsigned long npages)
+{
+	bool written = r - r->rm->region == VHOST_ADDR_USED;
+	struct vhost_ringmap_table *table = NULL;
+	int ret;
+
+	lockdep_assert_held(&r->rm->fill_mutex);
+	if (!ringmap_fails(RINGMAP_FAULT_TABLE))
+		table = kvzalloc(struct_size(table, kaddr, npages),
+				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!table)
+		return -ENOMEM;
+	table->npages = npages;
+	/* Before the notifier: its callback uses the table. */
+	region_set_table(r, table, base);
+	ret = ringmap_fails(RINGMAP_FAULT_NOTIFIER) ? -ENOMEM :
+	      mmu_interval_notifier_insert(&r->sub, mm, base, npages << PAGE_SHIFT,
+					   written ? &ringmap_write_ops :
+						     &ringmap_read_ops);
+	if (ret)
+		region_set_table(r, NULL, 0);
+	return ret;
+}
+
+/* Bytes of a ring, with its event index if that was negotiated */
+static size_t ring_bytes(struct vhost_virtqueue *vq, int type, bool negotiated)
+{
+	size_t event = negotiated ? sizeof(__virtio16) : 0;
+
+	switch (type) {
+	case VHOST_ADDR_DESC:
+		return vq->num * sizeof(*vq->desc);
+	case VHOST_ADDR_AVAIL:
+		return struct_size(vq->avail, ring, vq->num) + event;
+	default:
+		return struct_size(vq->used, ring, vq->num) + event;
+	}
+}
+
+/*
+ * User address of a ring of @len bytes, or 0. The caller holds the queue's mutex, or
+ * there is no device IOTLB.
+ */
+static unsigned long ring_address(struct vhost_virtqueue *vq, int type, unsigned long len)
+{
+	const struct vhost_iotlb_map *map;
+	unsigned long addr;
+
+	switch (type) {
+	case VHOST_ADDR_DESC:
+		addr = (unsigned long)vq->desc;
+		break;
+	case VHOST_ADDR_AVAIL:
+		addr = (unsigned long)vq->avail;
+		break;
+	default:
+		addr = (unsigned long)vq->used;
+		break;
+	}
+	if (vq->iotlb) {
+		map = vq->meta_iotlb[type];
+		/* The prefetch found one translation for the whole ring. */
+		if (!map)
+			return 0;
+		addr += map->addr - map->start;
+	}
+	/* Notifiers and page tables know addresses without tags. */
+	addr = untagged_addr(addr);
+	return addr + len > addr ? addr : 0;
+}
+
+/**
+ * struct place - where a ring is
+ * @miss: why that is not known
+ * @event: where its event index is, or 0
+ * @len: bytes
+ * @offset: of its first byte in its page
+ */
+struct place {
+	enum vhost_miss miss;
+	unsigned long event, len, offset;
+};
+
+/*
+ * Find out where a ring is, and watch its pages. Where they are those that were watched
+ * before, their addresses stay: a device IOTLB message changes where rings are, and an
+ * address of a page only if it is another page.
+ */
+static void region_find(struct vhost_virtqueue *vq, int type, struct place *place)
+{
+	struct vhost_ringmap_region *r = &vq->ringmap.region[type];
+	const struct vhost_ringmap_table *table = ringmap_table(r);
+	bool event = vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX);
+	unsigned long len = ring_bytes(vq, type, event), addr, base, npages;
+
+	place->miss = VHOST_MISS_ELSEWHERE;
+	addr = ring_address(vq, type, len);
+	if (!addr)
+		return;
+	base = addr & PAGE_MASK;
+	npages = DIV_ROUND_UP(offset_in_page(addr) + len, PAGE_SIZE);
+	place->miss = VHOST_MISS_NO_MEMORY;
+	if (!table || r->base != base || table->npages != npages) {
+		region_unregister(r);
+		if (region_register(r, vq->dev->mm, base, npages))
+			return;
+	}
+	place->miss = VHOST_MISS_NONE;
+	place->event = event ? len - sizeof(__virtio16) : 0;
+	place->len = len;
+	place->offset = offset_in_page(addr);
+}
+
+/* Find all rings at once: what made one be forgotten made the others so. */
+static enum vhost_miss locate(struct vhost_virtqueue *vq, int type)
+{
+	bool event = vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX);
+	struct vhost_ringmap *rm = &vq->ringmap;
+	struct place place[VHOST_RINGMAP_REGIONS];
+	struct vhost_ringmap_region *r;
+	enum vhost_miss miss;
+	unsigned long generation;
+	int i;
+
+	lockdep_assert_held(&rm->fill_mutex);
+	if (READ_ONCE(rm->region[type].len) == ring_bytes(vq, type, event))
+		return VHOST_MISS_NONE;
+	ringmap_lock(rm);
+	generation = rm->generation;
+	ringmap_unlock(rm);
+	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++)
+		region_find(vq, i, &place[i]);
+	miss = place[type].miss;
+	ringmap_lock(rm);
+	/* Without the queue's mutex, what was found may be out of date. */
+	if (rm->generation != generation)
+		miss = VHOST_MISS_RESET;
+	for (i = 0; i < VHOST_RINGMAP_REGIONS && miss != VHOST_MISS_RESET; i++) {
+		r = &rm->region[i];
+		if (place[i].miss || r->len == place[i].len)
+			continue;
+		WRITE_ONCE(r->offset, place[i].offset);
+		r->event = place[i].event;
+		/* After the offset; pairs with read_by_table(). */
+		smp_store_release(&r->len, place[i].len);
+		derive(r);
+	}
+	ringmap_unlock(rm);
+	return miss;
+}
+
+/* Install the address of one page. */
+static enum vhost_miss region_fill(struct vhost_ringmap_region *r, unsigned long page_nr)
+{
+	struct vhost_ringmap *rm = r->rm;
+	struct vhost_ringmap_table *table = ringmap_table(r);
+	bool write = r - rm->region == VHOST_ADDR_USED;
+	enum vhost_miss miss;
+	struct page *page;
+	unsigned long seq;
+
+	lockdep_assert_held(&rm->fill_mutex);
+	if (!mmu_interval_read_try_begin(&r->sub, &seq))
+		return VHOST_MISS_INVALIDATING;
+	if (ringmap_fails(RINGMAP_FAULT_LOOKUP) ||
+	    get_user_pages_fast_only(r->base + (page_nr << PAGE_SHIFT), 1,
+				     write ? FOLL_WRITE : 0, &page) != 1)
+		return VHOST_MISS_ABSENT;
+	/* Device memory has rules of its own about who may write it and how. */
+	if (is_zone_device_page(page)) {
+		put_page(page);
+		return VHOST_MISS_DEVICE_MEMORY;
+	}
+
+	ringmap_window(RINGMAP_WINDOW_FILL);
+
+	ringmap_lock(rm);
+	if (!mmu_interval_read_retry(&r->sub, seq)) {
+		/*
+		 * Writes through the mapping set no dirty bit in a PTE.
+		 * Whatever cleans the folio from here on notifies first. As
+		 * under a page-table lock, the folio cannot be truncated
+		 * meanwhile: its unmapping waits for the map lock.
+		 */
+		if (write)
+			folio_mark_dirty(page_folio(page));
+		rm->stats.fills++;
+		/* Before a reader without the lock can use it. */
+		vhost_trace(map_fill, ringmap_vq(rm), r - rm->region, page_nr, rm->seq);
+		/* As in set_flat() */
+		smp_store_release(&table->kaddr[page_nr], page_address(page));
+		r->filled++;
+		if (r->filled == table->npages)
+			derive(r);
+		miss = VHOST_MISS_NONE;
+	} else {
+		rm->stats.fill_raced++;
+		miss = VHOST_MISS_RACED;
+	}
+	ringmap_unlock(rm);
+	put_page(page);
+	return miss;
+}
+
+/* Fill what has no address of [@off, @off + @size) in a ring. */
+static enum vhost_miss fill_range(struct vhost_virtqueue *vq, int type,
+				  unsigned long off, unsigned long size)
+{
+	struct vhost_ringmap_region *r = &vq->ringmap.region[type];
+	const struct vhost_ringmap_table *table;
+	unsigned long len, page, last;
+	enum vhost_miss miss;
+
+	/* GUP-fast walks the page tables of the current task. */
+	if (!vq->dev->mm || current->mm != vq->dev->mm)
+		return VHOST_MISS_NO_MM;
+	miss = locate(vq, type);
+	if (miss)
+		return miss;
+	/* A reset may clear it meanwhile. */
+	len = READ_ONCE(r->len);
+	if (off >= len || size > len - off)
+		return len ? VHOST_MISS_OUTSIDE : VHOST_MISS_RESET;
+	off += r->offset;
+	last = (off + size - 1) >> PAGE_SHIFT;
+	table = ringmap_table(r);
+	for (page = off >> PAGE_SHIFT; page <= last && !miss; page++)
+		if (!READ_ONCE(table->kaddr[page]))
+			miss = region_fill(r, page);
+	return miss;
+}
+
+/**
+ * ringmap_fill() - try to map a part of a ring
+ * @vq: virtqueue
+ * @type: enum vhost_uaddr_type
+ * @off: place in the ring, in bytes
+ * @size: bytes
+ *
+ * Does not fault and does not wait for an invalidation to end. Where it keeps failing,
+ * the queue goes over to user access for a while.
+ *
+ * Context: as vhost_ringmap_avail().
+ * Return: VHOST_MISS_NONE, or what is in the way.
+ */
+enum vhost_miss ringmap_fill(struct vhost_virtqueue *vq, int type, unsigned long off,
+			     unsigned long size)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	struct vhost_ringmap_region *r = &rm->region[type];
+	enum vhost_miss miss = VHOST_MISS_RESET;
+
+	if (!mutex_trylock(&rm->fill_mutex))
+		return VHOST_MISS_BUSY;
+	if (rm->accessor != VHOST_ACCESSOR_RINGMAP)
+		goto unlock;
+	miss = fill_range(vq, type, off, size);
+	if (!miss) {
+		r->rest_next = 0;
+		goto unlock;
+	}
+	if (r->rest_next) {
+		WRITE_ONCE(rm->rest, r->rest_next);
+		ringmap_set_mode(rm, VHOST_ACCESSOR_UACCESS, VHOST_MODE_REST);
+	}
+	r->rest_next = min(2 * r->rest_next + 1, REST_MAX);
+	ringmap_lock(rm);
+	rm->stats.fill_failed++;
+	ringmap_unlock(rm);
+unlock:
+	mutex_unlock(&rm->fill_mutex);
+	return miss;
+}
+
+/**
+ * vhost_ringmap_reset() - forget where the rings of a queue are
+ * @vq: virtqueue
+ *
+ * For every place that changes what this follows from: ring addresses, size, or the
+ * device IOTLB. The addresses of pages stay, and are used again if the rings turn out to
+ * be where they were.
+ *
+ * Context: caller holds the queue's mutex, or nobody else uses the queue. Does
+ * not sleep.
+ */
+void vhost_ringmap_reset(struct vhost_virtqueue *vq)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
+	int i;
+
+	ringmap_lock(rm);
+	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++) {
+		WRITE_ONCE(rm->region[i].len, 0);
+		set_flat(rm, i, NULL);
+	}
+	ringmap_moved(rm);
+	rm->generation++;
+	rm->stats.resets++;
+	vhost_trace(map_reset, vq, rm->seq);
+	ringmap_unlock(rm);
+}
+EXPORT_SYMBOL_GPL(vhost_ringmap_reset);
+
+/**
+ * ringmap_set_mode() - what the data path does from now on
+ * @rm: the queue's ringmap
+ * @mode: enum vhost_accessor
+ * @why: enum vhost_mode_reason, for the trace
+ *
+ * Context: caller holds the fill mutex.
+ */
+void ringmap_set_mode(struct vhost_ringmap *rm, int mode, int why)
+{
+	int i;
+
+	lockdep_assert_held(&rm->fill_mutex);
+	ringmap_lock(rm);
+	if (mode != rm->mode) {
+		vhost_trace(accessor, ringmap_vq(rm), rm->mode, mode, why);
+		WRITE_ONCE(rm->mode, mode);
+		for (i = 0; i < VHOST_RINGMAP_REGIONS; i++)
+			derive(&rm->region[i]);
+		rm->stats.rests += why == VHOST_MODE_REST;
+	}
+	ringmap_unlock(rm);
+}
+
+/**
+ * ringmap_set_accessor() - set the accessor of a queue
+ * @rm: the queue's ringmap
+ * @accessor: enum vhost_accessor
+ * @why: enum vhost_mode_reason, for the trace
+ *
+ * Context: process context; sleeps until invalidations of the rings that are under way
+ * have ended. Caller holds no lock that an invalidation waits for.
+ */
+void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor, int why)
+{
+	int i, old;
+
+	/* Counted before it is used, and as long. */
+	if (accessor != VHOST_ACCESSOR_UACCESS)
+		static_branch_inc(&vhost_ringmap_used);
+	mutex_lock(&rm->fill_mutex);
+	old = rm->accessor;
+	WRITE_ONCE(rm->accessor, accessor);
+	WRITE_ONCE(rm->rest, 0);
+	ringmap_set_mode(rm, accessor, why);
+	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++) {
+		rm->region[i].rest_next = 0;
+		if (accessor != VHOST_ACCESSOR_RINGMAP)
+			region_unregister(&rm->region[i]);
+	}
+	mutex_unlock(&rm->fill_mutex);
+	if (old != VHOST_ACCESSOR_UACCESS)
+		static_branch_dec(&vhost_ringmap_used);
+}
