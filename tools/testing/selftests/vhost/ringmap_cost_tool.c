@@ -2,7 +2,9 @@
 /*
  * Packets for an instruction counter: for each of the modes named on the command
  * line and each number of packets under way, on TX alone and there and back, a
- * warm-up and then a bracket of two no-ops that the counter knows.
+ * warm-up and then a bracket of two no-ops that the counter knows. The modes come one
+ * after the other, each as the default of new devices: before the first one that is not
+ * uaccess, nobody has used anything else.
  *
  * A mode is an accessor; or "base", which sets none; or "unmappable", which is
  * ringmap with rings in memory that has no struct pages in use: /dev/mem at the
@@ -61,9 +63,8 @@ static void run(const char *mode, unsigned int window, bool sink)
 	cfg.max_frame = cfg.min_frame;
 	if (unmappable)
 		cfg.memory = reserved_memory(vring_ring_bytes(&cfg));
-	if (vring_open(&d, &cfg) ||
-	    (strcmp(mode, "base") && vring_set_accessor(&d, accessor)) ||
-	    vring_start(&d) || vring_run(&d, PACKETS, NULL))
+	if ((strcmp(mode, "base") && vdev_set_default(&d.vdev, accessor)) ||
+	    vring_open(&d, &cfg) || vring_start(&d) || vring_run(&d, PACKETS, NULL))
 		errx(1, "%s", d.vdev.error);
 	if (strcmp(mode, "base"))
 		sections = -vring_stat_sum(&d, "sections");
@@ -162,9 +163,9 @@ int main(int argc, char **argv)
 		errx(1, "name what to run: base, uaccess, checked, ringmap, unmappable, bad");
 	bad = !strcmp(argv[argc - 1], "bad");
 	schedule(SCHED_FIFO);
-	for (int sink = 0; sink < 2; sink++)
-		for (unsigned int w = 0; w < sizeof(windows) / sizeof(*windows); w++)
-			for (int i = 1; i < argc - bad; i++)
+	for (int i = 1; i < argc - bad; i++)
+		for (int sink = 0; sink < 2; sink++)
+			for (unsigned int w = 0; w < sizeof(windows) / sizeof(*windows); w++)
 				run(argv[i], windows[w], sink);
 	schedule(SCHED_OTHER);
 	if (bad) {

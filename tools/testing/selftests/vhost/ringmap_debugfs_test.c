@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -350,6 +351,109 @@ TEST_F_TIMEOUT(debugfs, reader_storm, PATIENCE)
 	EXPECT_GT(readings, 1000);
 	EXPECT_GT(packets, 1000UL);
 	vring_close(&d);
+}
+
+/* --- files of a device that is just being opened --- */
+
+#define TRACE		"/sys/kernel/tracing/"
+#define YOUNG		300
+
+/* Number of the device that is opened next, or is open; of this process */
+static atomic_uint young;
+static atomic_int young_reader;
+
+/* Read its counters as early as they are there. */
+static void *read_young(void *arg)
+{
+	int marker = open(TRACE "trace_marker", O_WRONLY | O_CLOEXEC);
+	char path[160], buf[4096];
+
+	young_reader = gettid();
+	while (!stop) {
+		unsigned int n = young;
+
+		snprintf(path, sizeof(path), VHOST "/%u-%u/0/stats", getpid(), n);
+		while (!stop && young == n && access(path, F_OK))
+			;
+		dprintf(marker, "young %u", n);
+		read_text(path, buf, sizeof(buf));
+		dprintf(marker, "young 0");
+		readings += buf[0] != 0;
+	}
+	close(marker);
+	return arg;
+}
+
+/* Events of the reader that name another device than the one whose file it read */
+static unsigned int misnamed(struct __test_metadata *_metadata)
+{
+	unsigned int n = 0, reads = 0, bad = 0, owner, dev;
+	char line[1024], task[32], *at;
+	FILE *f = fopen(TRACE "trace", "re");
+
+	snprintf(task, sizeof(task), "-%d ", young_reader);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strstr(line, task))
+			continue;
+		at = strstr(line, ": young ");
+		if (at) {
+			n = atoi(at + strlen(": young "));
+			continue;
+		}
+		at = strstr(line, "vhost_map_lock: dev=");
+		if (!at || !n)
+			continue;
+		reads++;
+		if (sscanf(at, "vhost_map_lock: dev=%u-%u", &owner, &dev) == 2 &&
+		    owner == (unsigned int)getpid() && dev == n)
+			continue;
+		if (!bad++)
+			TH_LOG("reading %u-%u: %s", getpid(), n, at);
+	}
+	if (f)
+		fclose(f);
+	TH_LOG("%u events of %ld readings", reads, readings);
+	return bad;
+}
+
+/*
+ * The events of the map lock name the device. One thread opens devices, another reads
+ * their files meanwhile. This is a race: what is wrong is found often, not always, as
+ * a wrong name or because the kernel dies.
+ */
+TEST_F_TIMEOUT(debugfs, opened_under_trace, PATIENCE)
+{
+	static const char *const nodes[] = {
+		"/dev/vhost-scsi", "/dev/vhost-test",
+	};
+	struct vdev v = { .fd = open(nodes[1], O_RDWR | O_CLOEXEC) };
+	unsigned int first;
+	pthread_t reader;
+
+	ASSERT_GE(v.fd, 0);
+	ASSERT_EQ(0, vdev_find_debugfs(&v)) { TH_LOG("%s", v.error); }
+	first = atoi(strrchr(v.debugfs, '-') + 1);
+	close(v.fd);
+	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	ASSERT_GT(write_text(TRACE "buffer_size_kb", "8192"), 0);
+	close(open(TRACE "trace", O_WRONLY | O_TRUNC));
+	ASSERT_EQ(1, write_text(TRACE "events/vhost/vhost_map_lock/enable", "1"));
+	stop = false;
+	readings = 0;
+	young = first + 1;
+	ASSERT_EQ(0, pthread_create(&reader, NULL, read_young, NULL));
+	for (unsigned int i = 0; i < YOUNG; i++) {
+		int fd = open(nodes[i % 2], O_RDWR | O_CLOEXEC);
+
+		ASSERT_GE(fd, 0);
+		young++;
+		close(fd);
+	}
+	stop = true;
+	pthread_join(reader, NULL);
+	write_text(TRACE "events/vhost/vhost_map_lock/enable", "0");
+	EXPECT_GT(readings, 0);
+	EXPECT_EQ(0U, misnamed(_metadata));
 }
 
 TEST_HARNESS_MAIN

@@ -172,8 +172,9 @@ TEST_F_TIMEOUT(faults, always, PATIENCE)
 	EXPECT_EQ(0, vring_stat_sum(d, "fills"));
 	/* Each region of each queue has tried, and the queues rest. */
 	EXPECT_GE(fault_count(variant->step), 6);
-	EXPECT_GE(vring_stat_sum(d, "fill_failed"), fault_count(variant->step));
-	EXPECT_GE(vring_stat_sum(d, "fallback"), fault_count(variant->step));
+	/* One attempt may look for all three rings of its queue. */
+	EXPECT_GE(3 * vring_stat_sum(d, "fill_failed"), fault_count(variant->step));
+	EXPECT_GE(3 * vring_stat_sum(d, "fallback"), fault_count(variant->step));
 	EXPECT_GT(vring_stat_sum(d, "rests"), 0);
 	fault_set(variant->step, 0);
 	expect_recovery(_metadata, d);

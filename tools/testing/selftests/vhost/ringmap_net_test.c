@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <linux/vhost.h>
+#include <linux/virtio_net.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -497,6 +498,199 @@ TEST_F_TIMEOUT(window, use_against_invalidate, PATIENCE)
 	free(copy);
 }
 
+/* --- reads take no lock: what they load is used only if it is the ring's --- */
+
+/* Its address is at the end of a page, and the rest of it in the next. */
+#define STRADDLING	255
+/* Where a descriptor is that is never made available. */
+#define TRAP		1023
+
+/*
+ * A read stands where it has the address of a page of the ring, and nothing else, while
+ * the page is taken from the ring. Whoever has it next could write there that another
+ * frame be sent.
+ */
+struct stale {
+	struct vring_dev d;
+	char *page;		/* that the read goes to */
+	char *other;		/* no page; where that one may go */
+	char *copy;
+	uint64_t received, foreign;
+	long long raced;
+	uint16_t used;
+};
+
+FIXTURE(stale) {
+	struct stale s;
+};
+
+FIXTURE_VARIANT(stale) {
+	int part;
+};
+
+FIXTURE_VARIANT_ADD(stale, index) { .part = VRING_AVAIL };
+FIXTURE_VARIANT_ADD(stale, descriptor) { .part = VRING_DESC };
+
+/* The next packet has this head. */
+static void choose_head(struct __test_metadata *_metadata, struct vring_dev *d,
+			uint16_t head)
+{
+	struct vring_queue *q = &d->q[VRING_TX];
+	unsigned int last = q->nfree - 1, i = 0;
+
+	while (i < last && q->free[i] != head)
+		i++;
+	ASSERT_EQ(head, q->free[i]);
+	q->free[i] = q->free[last];
+	q->free[last] = head;
+}
+
+/* A frame that nobody sends, with all but the last step to send it. */
+static void lay_trap(struct vring_dev *d)
+{
+	struct vring *v = &d->q[VRING_TX].vring;
+	char *frame = d->buf + d->buf_len - VRING_BUF_SIZE;
+
+	memset(frame, 0, d->hdr_len + 64);
+	memset(frame + d->hdr_len, 0xff, 6);
+	v->desc[TRAP] = (struct vring_desc){
+		(uintptr_t)frame, d->hdr_len + 64, 0, 0
+	};
+	v->avail->ring[(uint16_t)(d->q[VRING_TX].avail + 1) % v->num] = TRAP;
+}
+
+static void move_page(struct __test_metadata *_metadata, char *from, char *to)
+{
+	ASSERT_EQ(to, mremap(from, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+}
+
+/* Until so many frames have come. */
+static void drain(struct vring_dev *d, uint64_t frames)
+{
+	uint64_t seen = d->res.received + d->res.foreign;
+
+	for (int i = 0; i < 500; i++) {
+		if (vring_reap(d) < 0 ||
+		    d->res.received + d->res.foreign == seen + frames)
+			break;
+		usleep(10000);
+	}
+}
+
+FIXTURE_SETUP(stale)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct stale *s = &self->s;
+	struct vring_dev *d = &s->d;
+	const struct vring *v;
+	long entered;
+
+	ASSERT_GE(sysconf(_SC_NPROCESSORS_ONLN), 2);
+	cfg.num[VRING_TX] = TRAP + 1;
+	cfg.offset[VRING_DESC] = 8;
+	cfg.min_frame = 64;
+	cfg.max_frame = 64;
+	cfg.stall_ms = 5000;
+	open_and_start(_metadata, d, &cfg, "ringmap");
+	/* The last one has a second descriptor, and the next has not. */
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+	ASSERT_OK(d, vring_idle(d));
+	choose_head(_metadata, d, STRADDLING);
+	lay_trap(d);
+	v = &d->q[VRING_TX].vring;
+	s->page = variant->part == VRING_AVAIL ? (char *)v->avail :
+						 (char *)(v->desc + STRADDLING);
+	s->page -= (uintptr_t)s->page % PAGE;
+	s->other = fresh_at(_metadata, NULL, PAGE);
+	s->copy = fresh_at(_metadata, NULL, PAGE);
+	s->used = used_idx(d);
+	s->received = d->res.received;
+	s->foreign = d->res.foreign;
+	s->raced = vring_stat(d, VRING_TX, "fallback_raced");
+
+	/* A page that is freed is free at once: no processor has it on a list. */
+	write_text("/proc/sys/vm/drop_caches", "1");
+	entered = read_number(WINDOWS "entered");
+	ASSERT_GT(write_text(WINDOWS "read_ms", "1000"), 0);
+	/* Only the address of this page goes, and comes back. */
+	move_page(_metadata, s->page, s->other);
+	move_page(_metadata, s->other, s->page);
+	ASSERT_OK(d, vring_send(d));
+	memcpy(s->copy, s->page, PAGE);
+	ASSERT_TRUE(wait_entered(entered));
+}
+
+FIXTURE_TEARDOWN(stale)
+{
+	write_text(WINDOWS "read_ms", "0");
+	munmap(self->s.other, PAGE);
+	vring_close(&self->s.d);
+}
+
+/* The page goes elsewhere, where it says that the trap's frame be sent. */
+static void move_and_spring(struct __test_metadata *_metadata, struct stale *s, int part)
+{
+	struct vring *v = &s->d.q[VRING_TX].vring;
+	long moved = s->other - s->page;
+
+	move_page(_metadata, s->page, s->other);
+	if (part == VRING_AVAIL)
+		((struct vring_avail *)((char *)v->avail + moved))->idx++;
+	else
+		((struct vring_desc *)((char *)v->desc + moved))[STRADDLING].addr =
+			v->desc[TRAP].addr;
+	move_page(_metadata, s->copy, s->page);
+}
+
+/* The packet was sent, and nothing else. */
+static void expect_one_packet(struct __test_metadata *_metadata, struct stale *s)
+{
+	struct vring_dev *d = &s->d;
+
+	EXPECT_TRUE(wait_used(d, s->used + 1));
+	drain(d, 1);
+	ASSERT_OK(d, vring_idle(d));
+	EXPECT_EQ((uint16_t)(s->used + 1), used_idx(d));
+	EXPECT_EQ(s->received + 1, d->res.received);
+	EXPECT_EQ(s->foreign, d->res.foreign);
+	/* The page was taken in time. */
+	EXPECT_EQ(s->raced + 1, vring_stat(d, VRING_TX, "fallback_raced"));
+}
+
+TEST_F_TIMEOUT(stale, page_moved, PATIENCE)
+{
+	move_and_spring(_metadata, &self->s, variant->part);
+	expect_one_packet(_metadata, &self->s);
+	ASSERT_OK(&self->s.d, vring_run(&self->s.d, 1000, NULL));
+	expect_mapped(_metadata, &self->s.d, 2000);
+}
+
+/* With DEBUG_PAGEALLOC, as in the debug kernel, what is free cannot be read. */
+TEST_F_TIMEOUT(stale, page_freed, PATIENCE)
+{
+	move_page(_metadata, self->s.copy, self->s.page);
+	expect_one_packet(_metadata, &self->s);
+	ASSERT_OK(&self->s.d, vring_run(&self->s.d, 1000, NULL));
+	expect_mapped(_metadata, &self->s.d, 2000);
+}
+
+/*
+ * The accessor changes meanwhile. From then on nobody tells the read that the page goes,
+ * and the table of addresses is the read's alone; the rest of the descriptor is found by
+ * it.
+ */
+TEST_F_TIMEOUT(stale, region_released, PATIENCE)
+{
+	struct vring_dev *d = &self->s.d;
+
+	ASSERT_OK(d, vring_set_accessor(d, "uaccess"));
+	move_and_spring(_metadata, &self->s, variant->part);
+	expect_one_packet(_metadata, &self->s);
+	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+	expect_mapped(_metadata, d, 2000);
+}
+
 /* --- sizes and places --- */
 
 /* For tests that open devices themselves. */
@@ -728,6 +922,60 @@ TEST_F_TIMEOUT(bad_address, more_than_the_ring, PATIENCE)
 	ASSERT_OK(&self->d, vring_run(&self->d, 500, NULL));
 }
 
+/* --- one section under the map lock publishes --- */
+
+/* Whoever waits for each packet: used element, index and request for a kick in one. */
+TEST_F_TIMEOUT(device, sections_lone, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	const long long packets = 2000;
+	long long sections;
+	struct vring_dev d;
+
+	cfg.window = 1;
+	open_and_start(_metadata, &d, &cfg, "ringmap");
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+	ASSERT_OK(&d, vring_idle(&d));
+	sections = vring_stat(&d, VRING_TX, "sections");
+	ASSERT_OK(&d, vring_run(&d, packets, NULL));
+	ASSERT_OK(&d, vring_idle(&d));
+	sections = vring_stat(&d, VRING_TX, "sections") - sections;
+	EXPECT_GE(sections, packets);
+	EXPECT_LE(sections * 10, packets * 11);
+	vring_close(&d);
+}
+
+/* Packets that are all there before the first is taken: 64 of them in one. */
+TEST_F_TIMEOUT(device, sections_batch, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	const long long packets = 2048;
+	long long sections;
+	struct vring_dev d;
+	uint16_t used;
+	int kick;
+
+	cfg.sink = true;
+	cfg.num[VRING_TX] = 4096;
+	open_and_start(_metadata, &d, &cfg, "ringmap");
+	ASSERT_OK(&d, vring_run(&d, 5000, NULL));
+	ASSERT_OK(&d, vring_idle(&d));
+	used = used_idx(&d);
+	sections = vring_stat(&d, VRING_TX, "sections");
+	kick = d.q[VRING_TX].kick;
+	d.q[VRING_TX].kick = -1;
+	for (int i = 0; i < packets; i++)
+		ASSERT_OK(&d, vring_send(&d));
+	d.q[VRING_TX].kick = kick;
+	kick_tx(&d);
+	ASSERT_TRUE(wait_used(&d, used + packets));
+	ASSERT_OK(&d, vring_idle(&d));
+	sections = vring_stat(&d, VRING_TX, "sections") - sections;
+	EXPECT_GE(sections * 64, packets);
+	EXPECT_LE(sections * 64 * 10, packets * 11);
+	vring_close(&d);
+}
+
 /* --- the life of a device --- */
 
 TEST_F_TIMEOUT(device, owner_reset, PATIENCE)
@@ -777,6 +1025,117 @@ TEST_F_TIMEOUT(device, killed_in_the_middle, PATIENCE)
 	for (i = 0; i < 5000 && !access(dir, F_OK); i++)
 		usleep(1000);
 	EXPECT_NE(0, access(dir, F_OK));
+}
+
+/* Until the worker has done what it was told: an address that is no base flushes it. */
+static void flush(struct vring_dev *d)
+{
+	ioctl(d->vdev.fd, VHOST_SET_LOG_BASE, NULL);
+}
+
+/*
+ * Packets wait in the TAP, and there is no buffer for them. Each time that the handler
+ * runs it asks the driver for a kick, and that is all that it writes.
+ */
+TEST_F_TIMEOUT(device, rx_without_buffers, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	const int attempts = 200;
+	struct vring_queue *rx;
+	long long sections;
+	uint64_t one = 1;
+	struct vring_dev d;
+
+	cfg.inject = true;
+	cfg.num[VRING_RX] = 16;
+	open_and_start(_metadata, &d, &cfg, "ringmap");
+	ASSERT_OK(&d, vring_run(&d, 1000, NULL));
+	rx = &d.q[VRING_RX];
+	for (unsigned int i = 0; i < cfg.num[VRING_RX] + 4; i++)
+		ASSERT_OK(&d, vring_send(&d));
+	flush(&d);
+	ASSERT_EQ((uint16_t)(rx->last_used + cfg.num[VRING_RX]),
+		  load(&rx->vring.used->idx));
+
+	sections = vring_stat(&d, VRING_RX, "sections");
+	for (int i = 0; i < attempts; i++) {
+		ASSERT_EQ((ssize_t)sizeof(one), write(rx->kick, &one, sizeof(one)));
+		flush(&d);
+		ASSERT_EQ(rx->avail, load(&vring_avail_event(&rx->vring)));
+	}
+	sections = vring_stat(&d, VRING_RX, "sections") - sections;
+	EXPECT_GE(sections, attempts);
+	EXPECT_LE(sections, attempts * 11 / 10);
+	/* Then there are buffers, and nothing was lost. */
+	ASSERT_OK(&d, vring_run(&d, 1000, NULL));
+	vring_close(&d);
+}
+
+/* Bytes of an RX buffer, of which a frame needs this many. */
+#define CRUMB		2U
+#define CRUMBS		((VRING_MAX_FRAME + 12) / CRUMB)
+
+/* The sections of one frame in buffers so small that vhost publishes all at once. */
+static long long sections_of_crumbs(struct __test_metadata *_metadata,
+				    struct vring_dev *d)
+{
+	struct vring_queue *rx = &d->q[VRING_RX];
+	struct vring *v = &rx->vring;
+	long long sections = vring_stat(d, VRING_RX, "sections");
+	uint16_t mask = v->num - 1, from = rx->avail;
+
+	for (unsigned int i = 0; i < CRUMBS; i++, rx->avail++) {
+		v->desc[rx->avail & mask] = (struct vring_desc){
+			(uintptr_t)d->buf + CRUMB * i, CRUMB, VRING_DESC_F_WRITE, 0
+		};
+		v->avail->ring[rx->avail & mask] = rx->avail & mask;
+	}
+	store(&v->avail->idx, rx->avail);
+	ASSERT_OK(d, vring_send(d));
+	flush(d);
+	ASSERT_EQ(rx->avail, load(&v->used->idx));
+	for (uint16_t i = from; i != rx->avail; i++) {
+		ASSERT_EQ((uint32_t)i & mask, v->used->ring[i & mask].id);
+		ASSERT_EQ(CRUMB, v->used->ring[i & mask].len);
+	}
+	EXPECT_EQ(CRUMBS, ((struct virtio_net_hdr_mrg_rxbuf *)d->buf)->num_buffers);
+	return vring_stat(d, VRING_RX, "sections") - sections;
+}
+
+/*
+ * Used elements are written up to 64 in a section, so that an invalidation waits for
+ * no more. That holds where their pages have to be looked up, too.
+ */
+TEST_F_TIMEOUT(device, sections_without_mapping, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev dev, *d = &dev;
+	struct storm s = { .d = d };
+	long long fills, mapped, unmapped;
+
+	cfg.inject = true;
+	cfg.mergeable = true;
+	cfg.num[VRING_RX] = 1024;
+	cfg.min_frame = VRING_MAX_FRAME;
+	cfg.max_frame = VRING_MAX_FRAME;
+	ASSERT_OK(d, vring_open(d, &cfg));
+	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
+	/* The library's buffers are too large. */
+	d->q[VRING_RX].nfree = 0;
+	ASSERT_OK(d, vring_start(d));
+	for (int i = 0; i < 4; i++)
+		sections_of_crumbs(_metadata, d);
+	mapped = sections_of_crumbs(_metadata, d);
+	EXPECT_GE(mapped, (CRUMBS + 63) / 64);
+	fills = vring_stat(d, VRING_RX, "fills");
+	s.mem = d->q[VRING_RX].vring.used;
+	s.len = page_up(vdev_part_bytes(cfg.num[VRING_RX], VRING_USED));
+	storm_mprotect(&s);
+	unmapped = sections_of_crumbs(_metadata, d);
+	EXPECT_GT(vring_stat(d, VRING_RX, "fills"), fills);
+	/* The handler may have had a turn more or less, for nothing. */
+	EXPECT_GE(unmapped + 2, mapped);
+	vring_close(d);
 }
 
 /* --- buffers that vhost has read ahead --- */
@@ -829,18 +1188,6 @@ FIXTURE_SETUP(ahead)
 FIXTURE_TEARDOWN(ahead)
 {
 	vring_close(&self->d);
-}
-
-static void drain(struct vring_dev *d, uint64_t frames)
-{
-	uint64_t seen = d->res.received + d->res.foreign;
-
-	for (int i = 0; i < 500; i++) {
-		if (vring_reap(d) < 0 ||
-		    d->res.received + d->res.foreign == seen + frames)
-			break;
-		usleep(10000);
-	}
 }
 
 /*
@@ -909,6 +1256,159 @@ TEST_F_TIMEOUT(ahead, wrap, PATIENCE)
 	ASSERT_EQ((uint16_t)(first + BAD + 1), d->q[VRING_TX].avail);
 	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
 	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+/* --- a chain that vhost cannot translate at first --- */
+
+#define LATE_PAGES	2
+#define FRAME		64
+
+FIXTURE(mended) {
+	struct vring_dev d;
+	char *late;		/* pages that vhost finds later, one by one */
+};
+
+FIXTURE_VARIANT(mended) {
+	const char *before, *between;
+	bool iotlb;
+};
+
+#define MENDED(first, other, by, found)					\
+	FIXTURE_VARIANT_ADD(mended, first ## _ ## other ## _ ## by) {	\
+		.before = #first, .between = #other, .iotlb = found	\
+	}
+MENDED(ringmap, uaccess, table, false);
+MENDED(ringmap, checked, table, false);
+MENDED(ringmap, ringmap, table, false);
+MENDED(uaccess, ringmap, table, false);
+MENDED(ringmap, uaccess, iotlb, true);
+MENDED(ringmap, ringmap, iotlb, true);
+MENDED(uaccess, ringmap, iotlb, true);
+
+FIXTURE_SETUP(mended)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.iotlb = variant->iotlb;
+	self->late = fresh_at(_metadata, NULL, LATE_PAGES * 4096);
+	open_and_start(_metadata, &self->d, &cfg, variant->before);
+	ASSERT_OK(&self->d, vring_run(&self->d, 500, NULL));
+	ASSERT_OK(&self->d, vring_idle(&self->d));
+}
+
+FIXTURE_TEARDOWN(mended)
+{
+	vring_close(&self->d);
+	munmap(self->late, LATE_PAGES * 4096);
+}
+
+/* A header and a frame of one byte, which is broadcast. */
+static struct vring_desc tagged_frame(struct vring_dev *d, char *at, char tag)
+{
+	memset(at, 0, d->hdr_len);
+	memset(at + d->hdr_len, tag, FRAME);
+	memset(at + d->hdr_len, 0xff, 6);
+	return (struct vring_desc){
+		(uintptr_t)at + (d->cfg.iotlb ? VDEV_IOVA_BASE : 0),
+		d->hdr_len + FRAME, 0, 0
+	};
+}
+
+/* vhost has tried a chain, could not translate @p, and does nothing now. */
+static void wait_untranslated(struct __test_metadata *_metadata, struct vring_dev *d,
+			      const char *p)
+{
+	struct vhost_vring_state s = { .index = VRING_TX };
+	struct pollfd failed = {
+		d->cfg.iotlb ? d->vdev.fd : d->q[VRING_TX].err, POLLIN, 0
+	};
+	uint64_t what;
+
+	ASSERT_EQ(1, poll(&failed, 1, 10000));
+	if (d->cfg.iotlb) {
+		ASSERT_TRUE(vdev_next_miss(&d->vdev, &what));
+		ASSERT_EQ((uintptr_t)p + VDEV_IOVA_BASE, what);
+	} else {
+		ASSERT_EQ((ssize_t)sizeof(what), read(failed.fd, &what, sizeof(what)));
+	}
+	/* The handler holds the queue's mutex. */
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_GET_VRING_BASE, &s));
+}
+
+/* Let vhost translate the first @n late pages, and try again. */
+static void translate_late(struct __test_metadata *_metadata, struct vring_dev *d,
+			   char *late, unsigned int n)
+{
+	struct {
+		struct vhost_memory m;
+		struct vhost_memory_region r[3];
+	} t = {
+		.m.nregions = 3,
+		.r = {
+			{ (uintptr_t)d->ring_mem, d->ring_len, (uintptr_t)d->ring_mem, 0 },
+			{ (uintptr_t)d->buf, d->buf_len, (uintptr_t)d->buf, 0 },
+			{ (uintptr_t)late, n * 4096, (uintptr_t)late, 0 },
+		},
+	};
+
+	if (d->cfg.iotlb)
+		ASSERT_OK(d, vring_iotlb_update(d, late + (n - 1) * 4096, 4096));
+	else
+		ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_SET_MEM_TABLE, &t));
+	kick_tx(d);
+}
+
+/*
+ * Three frames are published at once. The first is a chain, which fails at its first
+ * descriptor and is then sent by another accessor. The second fails, and is sent by
+ * the first accessor again: it must not get what was left of the chain.
+ */
+TEST_F_TIMEOUT(mended, by_another_accessor, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vring *tx = &d->q[VRING_TX].vring, *rx = &d->q[VRING_RX].vring;
+	char *data = d->buf + d->cfg.num[VRING_RX] * VRING_BUF_SIZE;
+	uint16_t received = d->q[VRING_RX].last_used, used = used_idx(d);
+	static const uint16_t heads[] = { 0, 2, 3 };
+	static const char tags[] = { 'A', 'B', 'C' };
+
+	tx->desc[0] = tagged_frame(d, self->late, 'A');
+	tx->desc[0].flags = VRING_DESC_F_NEXT;
+	tx->desc[0].next = 1;
+	tx->desc[1] = tagged_frame(d, data, 'a');
+	tx->desc[2] = tagged_frame(d, self->late + 4096, 'B');
+	tx->desc[3] = tagged_frame(d, data + VRING_BUF_SIZE, 'C');
+	for (int i = 0; i < 3; i++)
+		tx->avail->ring[(used + i) & (tx->num - 1)] = heads[i];
+	store(&tx->avail->idx, used + 3);
+	kick_tx(d);
+	wait_untranslated(_metadata, d, self->late);
+	/* What the first try had not mapped yet is mapped in the second. */
+	kick_tx(d);
+	wait_untranslated(_metadata, d, self->late);
+	EXPECT_EQ(used, used_idx(d));
+
+	ASSERT_OK(d, vring_set_accessor(d, variant->between));
+	translate_late(_metadata, d, self->late, 1);
+	ASSERT_TRUE(wait_used(d, used + 1));
+	wait_untranslated(_metadata, d, self->late + 4096);
+
+	ASSERT_OK(d, vring_set_accessor(d, variant->before));
+	translate_late(_metadata, d, self->late, 2);
+	ASSERT_TRUE(wait_used(d, used + 3));
+	for (int i = 0; i < 3; i++) {
+		unsigned int slot = (received + i) & (rx->num - 1);
+
+		EXPECT_EQ(heads[i], tx->used->ring[(used + i) & (tx->num - 1)].id);
+		for (int ms = 0; ms < 5000 &&
+		     load(&rx->used->idx) == (uint16_t)(received + i); ms++)
+			usleep(1000);
+		ASSERT_NE((uint16_t)(received + i), load(&rx->used->idx));
+		EXPECT_EQ(d->hdr_len + FRAME + (i ? 0 : d->hdr_len + FRAME),
+			  rx->used->ring[slot].len);
+		EXPECT_EQ(tags[i], d->buf[rx->used->ring[slot].id * VRING_BUF_SIZE +
+					  d->hdr_len + FRAME - 1]);
+	}
 }
 
 /* --- device IOTLB --- */
@@ -1007,6 +1507,66 @@ TEST_F_TIMEOUT(iotlb, moves, PATIENCE)
 	}
 	ASSERT_OK(d, vring_run(d, 1000, NULL));
 	munmap(other, d->ring_len);
+}
+
+/*
+ * Messages about the buffers, and one that says of the rings what vhost knows: each
+ * leaves the rings where they are, and so no page of them is looked up again.
+ */
+TEST_F_TIMEOUT(iotlb, rings_stay, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	long long fills, mapped, fallback;
+	const int rounds = 10, packets = 100;
+
+	ASSERT_OK(d, vring_idle(d));
+	fills = vring_stat_sum(d, "fills");
+	mapped = vring_stat_sum(d, "mapped");
+	fallback = vring_stat_sum(d, "fallback");
+	for (int i = 0; i < rounds; i++) {
+		ASSERT_OK(d, vring_iotlb_invalidate(d, d->buf, d->buf_len));
+		ASSERT_OK(d, vring_run(d, packets, NULL));
+		ASSERT_OK(d, vring_iotlb_update(d, d->buf, d->buf_len));
+		ASSERT_OK(d, vring_run(d, packets, NULL));
+		ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, d->ring_len));
+		ASSERT_OK(d, vring_run(d, packets, NULL));
+	}
+	EXPECT_EQ(fills, vring_stat_sum(d, "fills"));
+	if (strcmp(variant->accessor, "ringmap"))
+		return;
+	mapped = vring_stat_sum(d, "mapped") - mapped;
+	fallback = vring_stat_sum(d, "fallback") - fallback;
+	EXPECT_GE(mapped, 3LL * rounds * packets);
+	EXPECT_LE(fallback * 99, mapped);
+}
+
+/* One ring is given other memory, with the same content; the others stay. */
+TEST_F_TIMEOUT(iotlb, one_ring_moves, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vring *v = &d->q[VRING_TX].vring;
+	char *old = (char *)v->used, *fresh = fresh_at(_metadata, NULL, 4096);
+	char *after = old + 4096, copy[4096];
+
+	/* It has a page to itself. */
+	ASSERT_EQ(0UL, (uintptr_t)old & 4095);
+	ASSERT_GE(4096UL, vdev_part_bytes(v->num, VRING_USED));
+	ASSERT_OK(d, vring_idle(d));
+	memcpy(fresh, old, 4096);
+	memcpy(copy, old, 4096);
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, old - d->ring_mem));
+	ASSERT_EQ(0, vdev_iotlb(&d->vdev, (uintptr_t)old + VDEV_IOVA_BASE, fresh, 4096,
+				VHOST_IOTLB_UPDATE));
+	if (after < d->ring_mem + d->ring_len)
+		ASSERT_OK(d, vring_iotlb_update(d, after,
+						d->ring_mem + d->ring_len - after));
+	v->used = (void *)fresh;
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+	EXPECT_EQ(0, memcmp(copy, old, 4096));
+	if (!strcmp(variant->accessor, "ringmap"))
+		expect_mapped(_metadata, d, 1000);
+	munmap(fresh, 4096);
 }
 
 /*

@@ -16,6 +16,7 @@
 
 #define DEBUGFS		"/sys/kernel/debug"
 #define DEBUGFS_VHOST	DEBUGFS "/vhost"
+#define PARAMETER	"/sys/module/vhost/parameters/accessor"
 
 int vdev_fail(struct vdev *v, int err, const char *fmt, ...)
 {
@@ -71,6 +72,13 @@ int vdev_set_accessor(struct vdev *v, const char *accessor)
 					 accessor, path);
 	}
 	return 0;
+}
+
+int vdev_set_default(struct vdev *v, const char *accessor)
+{
+	ssize_t n = write_text(PARAMETER, accessor);
+
+	return n < 0 ? vdev_fail(v, -n, "'%s' for " PARAMETER, accessor) : 0;
 }
 
 long long vdev_stat(struct vdev *v, unsigned int queue, const char *name)

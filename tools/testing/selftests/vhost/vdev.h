@@ -56,6 +56,9 @@ int vdev_find_debugfs(struct vdev *v);
 /** vdev_set_accessor() - by name, for all queues, through debugfs */
 int vdev_set_accessor(struct vdev *v, const char *accessor);
 
+/** vdev_set_default() - the accessor of devices that are opened from now on */
+int vdev_set_default(struct vdev *v, const char *accessor);
+
 /** vdev_stat() - a counter of one queue, or -1 with @error set */
 long long vdev_stat(struct vdev *v, unsigned int queue, const char *name);
 

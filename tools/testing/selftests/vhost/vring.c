@@ -431,6 +431,12 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 	    cfg->min_frame > cfg->max_frame)
 		return fail(d, EINVAL, "frames of %u to %u bytes", cfg->min_frame,
 			    cfg->max_frame);
+	/* A part of the frame in each but the first, and a table behind the frame. */
+	if (cfg->chain > cfg->min_frame ||
+	    (cfg->indirect ? d->hdr_len + cfg->max_frame + cfg->chain *
+			     sizeof(struct vring_desc) > VRING_BUF_SIZE :
+			     cfg->chain > cfg->num[VRING_TX]))
+		return fail(d, EINVAL, "chains of %u descriptors", cfg->chain);
 
 	d->ring_len = vring_ring_bytes(cfg);
 	d->ring_mem = cfg->memory;
@@ -602,40 +608,77 @@ static int inject(struct vring_dev *d)
 	return 0;
 }
 
+/* Of the next packet's chain, or of its table */
+static unsigned int descriptors(const struct vring_dev *d)
+{
+	if (d->cfg.chain)
+		return d->cfg.chain;
+	return d->cfg.indirect || (d->cfg.num[VRING_TX] > 1 && (d->next_seq & 1)) ? 2 : 1;
+}
+
+/*
+ * Describe segment @i of @n of a packet: the header, and then the frame in parts of one
+ * length; or both where there is one segment. @next is the descriptor of the one after.
+ */
+static void set_segment(const struct vring_dev *d, struct vring_desc *desc,
+			const char *buf, unsigned int frame, unsigned int i,
+			unsigned int n, uint16_t next)
+{
+	unsigned int part = n > 1 ? frame / (n - 1) : 0;
+	const char *at = i ? buf + d->hdr_len + (i - 1) * part : buf;
+	const char *end = i + 1 == n ? buf + d->hdr_len + frame :
+				       buf + d->hdr_len + i * part;
+
+	set_desc(d, desc, at, end - at, i + 1 < n ? VRING_DESC_F_NEXT : 0, next);
+}
+
+/* In a table behind the frame */
+static void set_table(const struct vring_dev *d, struct vring_desc *desc, char *buf,
+		      unsigned int frame, unsigned int n)
+{
+	struct vring_desc *t = (void *)(buf + VRING_BUF_SIZE - n * sizeof(*t));
+
+	for (unsigned int i = 0; i < n; i++)
+		set_segment(d, t + i, buf, frame, i, n, i + 1 < n ? i + 1 : 0);
+	set_desc(d, desc, t, n * sizeof(*t), VRING_DESC_F_INDIRECT, 0);
+}
+
+/* In the ring, from a descriptor on that is taken already */
+static void set_chain(struct vring_dev *d, uint16_t at, const char *buf,
+		      unsigned int frame, unsigned int n)
+{
+	struct vring_queue *q = &d->q[VRING_TX];
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint16_t next = i + 1 < n ? q->free[--q->nfree] : at;
+
+		q->next[at] = next;
+		set_segment(d, q->vring.desc + at, buf, frame, i, n,
+			    i + 1 < n ? next : 0);
+		at = next;
+	}
+}
+
 int vring_send(struct vring_dev *d)
 {
 	struct vring_queue *q = &d->q[VRING_TX];
-	struct vring *v = &q->vring;
-	unsigned int len = frame_len(d, d->next_seq);
-	bool chain = !d->cfg.indirect && v->num > 1 && (d->next_seq & 1);
-	uint16_t head, tail;
+	unsigned int frame = frame_len(d, d->next_seq), n = descriptors(d);
+	uint16_t head;
 	char *buf;
 
 	if (d->cfg.inject)
 		return inject(d);
-	if (q->nfree < (chain ? 2 : 1))
+	if (q->nfree < (d->cfg.indirect ? 1 : n))
 		return -EAGAIN;
 	head = q->free[--q->nfree];
 	buf = slot(d, VRING_TX, head);
 	memset(buf, 0, d->hdr_len);
-	put_frame(d, buf + d->hdr_len, len);
+	put_frame(d, buf + d->hdr_len, frame);
 	q->next[head] = head;
-	if (d->cfg.indirect) {
-		struct vring_desc *t = (void *)(buf + VRING_BUF_SIZE - 64);
-
-		set_desc(d, t, buf, d->hdr_len, VRING_DESC_F_NEXT, 1);
-		set_desc(d, t + 1, buf + d->hdr_len, len, 0, 0);
-		set_desc(d, v->desc + head, t, 2 * sizeof(*t),
-			 VRING_DESC_F_INDIRECT, 0);
-	} else if (chain) {
-		tail = q->free[--q->nfree];
-		q->next[head] = tail;
-		set_desc(d, v->desc + head, buf, d->hdr_len, VRING_DESC_F_NEXT,
-			 tail);
-		set_desc(d, v->desc + tail, buf + d->hdr_len, len, 0, 0);
-	} else {
-		set_desc(d, v->desc + head, buf, d->hdr_len + len, 0, 0);
-	}
+	if (d->cfg.indirect)
+		set_table(d, q->vring.desc + head, buf, frame, n);
+	else
+		set_chain(d, head, buf, frame, n);
 	make_available(d, VRING_TX, head);
 	d->next_seq++;
 	d->res.sent++;
@@ -657,11 +700,15 @@ static int reap_tx(struct vring_dev *d)
 	while (q->last_used != used) {
 		uint32_t id = take_used(d, VRING_TX).id;
 
-		if (id >= q->vring.num || q->nfree == q->vring.num)
+		if (id >= q->vring.num)
+			return bad_used(d, VRING_TX, id);
+		while (q->next[id] != id && q->nfree < q->vring.num) {
+			q->free[q->nfree++] = id;
+			id = q->next[id];
+		}
+		if (q->nfree == q->vring.num)
 			return bad_used(d, VRING_TX, id);
 		q->free[q->nfree++] = id;
-		if (q->next[id] != id)
-			q->free[q->nfree++] = q->next[id];
 		if (d->cfg.sink) {
 			d->res.received++;
 			d->expect_seq++;

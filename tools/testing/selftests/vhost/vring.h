@@ -49,6 +49,8 @@ enum vring_memory {
  * @num: entries of each virtqueue, a power of two up to 32768
  * @event_idx: negotiate VIRTIO_RING_F_EVENT_IDX
  * @indirect: negotiate VIRTIO_RING_F_INDIRECT_DESC and send with it
+ * @chain: descriptors of each packet sent, in its table with @indirect; 0 for two, or,
+ *	without @indirect, one and two by turns
  * @mergeable: negotiate VIRTIO_NET_F_MRG_RXBUF; RX buffers are then so small
  *	that larger frames need several
  * @iotlb: negotiate VIRTIO_F_ACCESS_PLATFORM: vhost finds rings and buffers
@@ -84,6 +86,7 @@ struct vring_config {
 	bool legacy;
 	bool swapped;
 	bool tight;
+	unsigned int chain;
 	unsigned int busyloop_us;
 	unsigned int offset[VRING_PARTS];
 	void *memory;
