@@ -103,6 +103,8 @@ if [ -n "$full" ]; then
 	part bisect "${vm[@]}" tests/bisect.sh -- tests/bisect.sh
 	part mutants-guards "${vm[@]}" tests/mutants.sh tests/mutants tests/barriers.sh -- \
 		env VARIANT=vm T=guards tests/mutants.sh
+	part mutants-debug "${vm[@]}" tests/mutants.sh tests/mutants -- \
+		env VARIANT=vm T=debug tests/mutants.sh
 	part mutants-lies "${vm[@]}" tests/mutants.sh tests/mutants -- env VARIANT=vm T=lies tests/mutants.sh
 	part mm-cost "${vm[@]}" bench -- bench/mm-cost.sh
 	part mm-queues "${vm[@]}" bench -- bench/mm-queues.sh

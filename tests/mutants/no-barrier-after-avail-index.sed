@@ -1,4 +1,4 @@
 # Entries are read without a barrier after the avail index.
-# File: drivers/vhost/ringmap.c
+# File: drivers/vhost/vhost.c
 # Check: barriers.sh
-/ read_avail_idx(/,/^}/s/smp_rmb();/;/
+/ int vhost_get_avail_idx(/,/^}/s/smp_rmb();/;/

@@ -1,4 +1,4 @@
 # The avail index is read without a barrier after the request for a kick.
-# File: drivers/vhost/ringmap.c
+# File: drivers/vhost/vhost.c
 # Check: barriers.sh
-/^ask_and_look(/,/^}/s/smp_mb();/;/
+/^bool vhost_add_used_and_enable_notify/,/^}/s/smp_mb();/;/

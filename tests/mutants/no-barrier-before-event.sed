@@ -1,4 +1,4 @@
 # The driver's event is read without a barrier after the used index.
-# File: drivers/vhost/ringmap.c
+# File: drivers/vhost/vhost.c
 # Check: barriers.sh
-/^bool __vhost_ringmap_add_used/,/^}/s/smp_mb();/;/
+/^static bool vhost_notify/,/^}/s/smp_mb();/;/

@@ -1,4 +1,4 @@
-# The used index is logged without a barrier after it was written.
+# Used elements and index are logged without a barrier after they were written.
 # File: drivers/vhost/vhost.c
 # Check: barriers.sh
-/Make sure used idx is seen before log/{n;s/smp_wmb();/;/}
+/^static void __maybe_unused vhost_published/,/^}/s/smp_wmb();/;/

@@ -1,4 +1,4 @@
-# The invalidate callback keeps the addresses that were derived from the mappings.
-# File: drivers/vhost/ringmap.c
+# The invalidate callback keeps the address that was derived from the mappings.
+# File: drivers/vhost/ringmap_map.c
 # Test: replace.ringmap.mremap
-/^static bool ringmap_invalidate/,/^}/s/forget_derived(rm);/;/
+/^static bool ringmap_invalidate/,/^}/s/set_flat(rm, r - rm->region, NULL);/;/

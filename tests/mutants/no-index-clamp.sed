@@ -1,4 +1,4 @@
 # A descriptor index of the driver is not clamped in speculation.
-# File: drivers/vhost/ringmap.c
+# File: drivers/vhost/ringmap.h
 # Check: barriers.sh
-s|next = array_index_nospec(next, num);|;|
+s/off = (idx & (vq->num - 1)) \* sizeof(\*desc)/off = idx * sizeof(*desc)/

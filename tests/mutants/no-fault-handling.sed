@@ -1,0 +1,5 @@
+# A read loads as from memory that is sure to be there.
+# File: drivers/vhost/ringmap.c
+# Variant: debug
+# Test: stale.index.page_freed
+/^static enum vhost_miss read_by_table/,/^}/s/vhost_ringmap_load(kaddr, u16)/READ_ONCE_NOCHECK(*(const u16 *)kaddr)/
