@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # bench.sh: what packets cost by each accessor, on the base, and by the bound: raw pointers
 # to the rings. Counts of instructions on vhost's worker, then rates, then what mapped rings
-# cost memory management; a report with plots in out/bench/. QUICK=1 is a subset.
+# cost memory management; a report with plots in out/bench/. QUICK=1 is a subset that has
+# all goals of counts.
 # bench.sh budget: counts of a few workloads against bench/budget.json.
-# bench.sh set-budget: prints what to put there now.
+# bench.sh set-budget: prints what to put there now, with the base's.
 . bench/count.sh
 
 out=$here/out/bench vars=${QUICK:+BENCH_QUICK=1} set=''
@@ -27,10 +28,17 @@ boot() {
 
 if [ -n "${1:-}" ]; then
 	out=$logs/bench-budget
-	vars="BENCH_ONLY='ring,window=64 tx,window=1 tx,window=64 tx,size=1024 rx,window=64'"
+	vars="BENCH_ONLY='ring,window=1 ring,window=64 tx,window=1 tx,window=16 tx,window=64"
+	vars+=" tx,chain=19 tx,size=1024 rx,window=64'"
 	mkdir -p "$out"
+	runs=("$out"/count-ours{,.worker})
+	if [ -n "$set" ]; then
+		build_base
+		boot count base cost base
+		runs+=("$out"/count-base{,.worker})
+	fi
 	boot count ours vm uaccess checked ringmap
-	awk -v set="$set" -f bench/lib.awk -f bench/budget.awk "$out"/count-ours{,.worker} bench/budget.json
+	awk -v set="$set" -f bench/lib.awk -f bench/budget.awk "${runs[@]}" bench/budget.json
 	exit
 fi
 
@@ -46,7 +54,7 @@ step "building the bound"
 logged kernel-bound kmake "$tree" "$bound" bzImage || exit 1
 git -C "$tree" checkout -q .
 
-rm -f "$out"/{count,time}-*
+rm -f "$out"/{count,time,holds}*
 how=(count time)
 if [ -z "${QUICK:-}" ]; then
 	if command -v dpdk-testpmd > /dev/null; then
@@ -60,14 +68,20 @@ for h in "${how[@]}"; do
 	boot "$h" bound bound bound
 	boot "$h" ours vm uaccess checked ringmap
 done
+lockers > "$out/holds.lockers"
+count "$out/holds" vm ",lockers=$out/holds.lockers,holds=$out/holds.longest" --append noreplace-smp -- \
+	"sh $here/vm/in-vm.sh $selftests ./ringmap_cost_tool ringmap bad"
 
 step "the report"
 metadata > "$out/metadata"
 awk -v out="$out" -f bench/lib.awk -f bench/results.awk "$out/metadata" \
 	"$out"/count-{base,bound,ours}{,.count,.worker} "$out"/time-*
+awk -F '\t' -v out="$out" -f bench/lib.awk -f bench/goals.awk "$out"/{counts,messages}.tsv "$out/holds.longest" \
+	> "$out/goals"
 note='On TCG, where STAC, CLAC and LFENCE cost what any instruction does: they say that packets flow.'
 ! grep -q kvm "$cache/accel" || note='On KVM: these are the real ones.'
-awk -v out="$out" -v note="$note" -f bench/lib.awk -f bench/report.awk "$out"/{counts,rates}.tsv > "$out/report.md"
+awk -v out="$out" -v note="$note" -f bench/lib.awk -f bench/report.awk \
+	"$out"/{goals,counts,messages,rates}.tsv > "$out/report.md"
 # What the model makes of packets sent, the base first
 awk -F '\t' '$1 == "tx,window=64" { print $2 "\t" $3 "\t" $4 "\t" $5 "\t" $6 }' "$out/counts.tsv" > "$out/model.counts"
 {
@@ -83,6 +97,7 @@ if [ -z "${QUICK:-}" ]; then
 		bench/mm-queues.sh | sed 's/^/    /' || rc=1
 	} >> "$out/report.md"
 fi
+cat "$out/goals"
 step "done; the report, beside results.json:"
 echo "$out/report.md"
 exit "$rc"

@@ -29,10 +29,13 @@ count() {
 # functions OBJECT...: those in object files of a kernel
 functions() { nm "$@" | awk 'tolower($2) == "t" { print $3 }'; }
 
+# lockers: the functions that may hold the map lock
+lockers() { functions "$cache"/build/vm/drivers/vhost/ringmap*.o; }
+
 # metadata: the functions through which vhost reads and writes virtqueue metadata
 metadata() {
 	{
-		functions "$cache"/build/{vm,cost}/drivers/vhost/vhost.o "$cache/build/vm/drivers/vhost/ringmap.o"
+		functions "$cache"/build/{vm,cost}/drivers/vhost/vhost.o "$cache"/build/vm/drivers/vhost/ringmap*.o
 		grep -oE '__[gp][eu]t_user_[a-z0-9_]+$' "$cache/build/vm/System.map"
 	} | sort -u
 }

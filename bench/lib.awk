@@ -2,6 +2,11 @@
 #	awk -f bench/lib.awk -f bench/PROGRAM.awk FILE...
 # Verdicts count in the globals verdicts and bad; a program ends with finish().
 
+# Goals of more than one program: for how many instructions the map lock is held at most, and
+# how many sections under it a packet sent takes with so many under way: one for each batch
+function hold_goal() { return 1500 }
+function sections_goal(under_way) { return 1.1 / under_way }
+
 # run_of(FILE): the run that a file is of: X of DIR/NAME-X and of DIR/NAME-X.SUFFIX
 function run_of(file) {
 	sub(/.*-/, "", file)

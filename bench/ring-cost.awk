@@ -3,6 +3,10 @@
 #		ring-cost-{off,ours}{,.count} ring-cost.holds
 # "metadata" names the functions that access virtqueue metadata. The others are as
 # ringmap_cost_tool prints them, and as ringcount.so does.
+# What must be seen to hold the map lock, or there is something that was not counted
+BEGIN {
+	split("__vhost_ringmap_publish publish_some put_mapped vhost_ringmap_reset ringmap_invalidate", must)
+}
 FNR == 1 { run = run_of(FILENAME) }
 FILENAME ~ /\.metadata$/ { metadata[$1]; next }
 FILENAME ~ /\.holds$/ {
@@ -47,22 +51,32 @@ function print_packets(  i, m, f, k, modes) {
 	print ""
 }
 
+# Here the driver's system calls count, too. What is to be saved is of the worker's part, whose
+# ratio make bench compares with the goal, so that the whole's may be a little more.
+function print_tx_limits(what, w, way) {
+	limit(what "sections under the map lock", sections[w "ringmap"], sections_goal(way))
+	limit(what "instructions, uaccess against base", insns[w "uaccess"] / insns[w "base"], 1.01)
+	limit(what "instructions, ringmap against base", insns[w "ringmap"] / insns[w "base"],
+		way == 1 ? 1 : 0.975, way == 1 ? 1 : 0.985)
+}
+
 function print_packet_limits(  i, f, w, what) {
 	for (i = 1; i <= workloads[0]; i++) {
 		w = workloads[i] " "
 		split(w, f)
 		what = f[1] ", " f[2] " under way: "
 		limit(what "STAC and LFENCE of metadata, ringmap", mstac[w "ringmap"] + mlfence[w "ringmap"], 0)
+		if (f[1] == "tx" && f[2] <= 64)
+			print_tx_limits(what, w, f[2])
 		if (f[2] == 64) {
-			limit(what "sections under the map lock, each a locked instruction", sections[w "ringmap"], 0.1)
 			limit(what "instructions, ringmap against uaccess", insns[w "ringmap"] / insns[w "uaccess"], 1)
+			if (f[1] == "tx")
+				limit(what "instructions, unmappable against base", insns[w "unmappable"] / insns[w "base"], 1.02)
 		}
-		# There and back, how often the two tasks wake each other differs more.
-		if (f[2] == 64 && f[1] == "tx") {
-			limit(what "instructions, uaccess against base", insns[w "uaccess"] / insns[w "base"], 1.02)
-			limit(what "instructions, unmappable against base", insns[w "unmappable"] / insns[w "base"], 1.02)
-		}
-		if (f[2] == 1)
+		# There and back, how often the two tasks wake each other differs.
+		if (f[1] == "both" && f[2] == 64)
+			limit(what "sections under the map lock", sections[w "ringmap"], 0.1)
+		if (f[1] == "both" && f[2] == 1)
 			limit(what "sections under the map lock", sections[w "ringmap"], 3)
 	}
 	print ""
@@ -79,16 +93,14 @@ function print_holds(  i, f) {
 	print ""
 }
 
-function print_hold_limits(  i, must) {
-	split("__vhost_ringmap_avail_idx __vhost_ringmap_read_ahead __vhost_ringmap_add_used " \
-		"__vhost_ringmap_enable_notify __vhost_ringmap_reset ringmap_invalidate", must)
+function print_hold_limits(  i) {
 	for (i in must)
 		if (!(must[i] in times)) {
 			print must[i] " was never seen to hold the map lock: NOT COUNTED"
 			bad++
 		}
 	for (i = 1; i <= lockers[0]; i++)
-		limit("longest hold of the map lock, " lockers[i], max(steady[lockers[i]], worst[lockers[i]]), 3000)
+		limit("longest hold of the map lock, " lockers[i], max(steady[lockers[i]], worst[lockers[i]]), hold_goal())
 }
 
 END {

@@ -11,7 +11,7 @@ build_base
 reserved=0x40000000
 vm=(--append "noreplace-smp memmap=16M\$$reserved" --)
 tool="RINGMAP_RESERVED=$reserved sh $here/vm/in-vm.sh $selftests ./ringmap_cost_tool"
-functions "$cache/build/vm/drivers/vhost/ringmap.o" > "$out.lockers"
+lockers > "$out.lockers"
 metadata > "$out.metadata"
 count "$out-off" cost '' "${vm[@]}" "$tool base"
 count "$out-ours" vm ",lockers=$out.lockers,holds=$out.holds" "${vm[@]}" \
