@@ -281,7 +281,7 @@ test_readers() {
 	cd "$tmp" || return
 	perf record -q -a -e 'vhost:vhost_map_drop' -e 'vhost:vhost_used_idx' -o perf.data -- \
 		"$load" --seconds 1 --mode plain --change-memory > perf.log 2>&1
-	gives 0 'vhost:vhost_map_drop: .*dev=[0-9]*-[0-9]* .*cause=[a-z_]*$' perf script -i perf.data
+	gives 0 'vhost:vhost_map_drop: .*dev=[0-9]*-[0-9]* .*cause=[a-z_]* seq=[0-9]*$' perf script -i perf.data
 	traffic
 	gives 0 '@n\[1\]: [1-9]' timeout 60 bpftrace -e 'tracepoint:vhost:vhost_used_idx {
 		@n[args->vq] = count(); if (args->vq == 1) { exit(); } }'
