@@ -1138,7 +1138,7 @@ TEST_F_TIMEOUT(device, sections_without_mapping, PATIENCE)
 	vring_close(d);
 }
 
-/* --- buffers that vhost has read ahead --- */
+/* --- buffers that are available, and not taken yet --- */
 
 #define BATCH	8
 #define BAD	2
@@ -1156,8 +1156,8 @@ static struct vring_desc *tx_desc(struct vring_dev *d, uint16_t avail)
 }
 
 /*
- * Eight packets are published at once, and the third cannot be sent: vhost reads
- * all of them, sends two, and gives up.
+ * Eight packets are published at once, and the third cannot be sent: vhost sees all of
+ * them, sends two, and gives up.
  */
 FIXTURE_SETUP(ahead)
 {
@@ -1235,8 +1235,8 @@ TEST_F_TIMEOUT(ahead, toggle, PATIENCE)
 }
 
 /*
- * The queue is left with buffers read ahead, and consumes a whole round of the
- * index by user access. What then looks as if it were read ahead is not.
+ * The queue is left with buffers available, and consumes a whole round of the index by
+ * user access. The index then looks as it did before, and the buffers are others.
  */
 TEST_F_TIMEOUT(ahead, wrap, PATIENCE)
 {
