@@ -418,7 +418,7 @@ static __always_inline void store_index(struct vhost_virtqueue *vq, __virtio16 *
 					u16 new, __virtio16 *ask_at)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
-	u16 old = vq->last_used_idx;
+	vhost_traced(u16 old = vq->last_used_idx;)
 
 	lockdep_assert_held(&rm->lock);
 	/* Elements before index; pairs with the driver's read barrier. */
