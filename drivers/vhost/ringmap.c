@@ -418,7 +418,7 @@ static __always_inline void store_index(struct vhost_virtqueue *vq, __virtio16 *
 					u16 new, __virtio16 *ask_at)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
-	vhost_traced(u16 old = vq->last_used_idx;)
+	u16 old __maybe_unused = vq->last_used_idx; /* for the events */
 
 	lockdep_assert_held(&rm->lock);
 	/* Elements before index; pairs with the driver's read barrier. */
