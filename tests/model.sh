@@ -56,7 +56,7 @@ reads() {
 	judge "$1" "$(cat "$tmp"/{0,1,2,3} | paste -sd ' ')" "read${2:+ $2} ($3)"
 }
 
-for program in litmus read store notify table; do
+for program in litmus read store notify region; do
 	compile "$program" &
 done
 wait
@@ -129,18 +129,19 @@ expect notify found -kick-mb
 expect notify found -event-mb
 expect notify found +cover 'the device sleeps, with a kick to come'
 
-say "the table of addresses: an address from a freed table, a value of the page's next owner"
-expect table never '' 'all in place'
-expect table found -grace-period
-expect table found -rcu-read-lock
-expect table found -assign
-expect table found -callback-mb
-expect table never -bump 'the callback moves the sequence'
-expect table never +removed 'the notifier goes'
-expect table found '+removed -bump' 'nobody moves the sequence'
-expect table found '+removed -ioctl-mb' 'it arrives too late'
-expect table never '+removed +late -bump -ioctl-mb' 'the notifier goes after the grace period'
-expect table never +copied 'the new table has the old addresses'
-expect table found '+copied -ioctl-lock' 'one was cleared meanwhile'
-expect table found +cover 'the new table is read'
+say "a ring moves: its offset with the other place's page, a value of the page's next owner"
+expect region never '' 'all in place'
+expect region found -clear 'the old page with the new length'
+expect region found -bump 'the old offset with the new page'
+expect region found -ioctl-mb 'the sequence arrives too late'
+expect region found -callback-mb
+expect region found -len
+expect region found -len-acquire
+expect region found +cover 'the new page is read'
+expect region never +in-place 'another offset in the same page'
+expect region found '+in-place -bump'
+expect region found '+in-place -offset'
+expect region found '+in-place -len'
+expect region found '+in-place -len-acquire'
+expect region found '+in-place +cover' 'the new offset is used'
 exit "$bad"

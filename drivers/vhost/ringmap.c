@@ -2,12 +2,11 @@
 /*
  * Coherent kernel mappings of a virtqueue's metadata: a software TLB for rings.
  *
- * For each of desc, avail and used there is a table with a kernel address for every
- * page of the ring. An address is filled from the page tables without faulting and
- * without keeping a page reference, and dropped by an interval notifier when the memory
- * manager changes what it depends on. Where there is none, the caller goes by user
- * access, which faults the page in as ever and so lets the next fill succeed. A fill
- * that fails costs time only.
+ * For each page of desc, avail and used there is a kernel address. It is filled in from
+ * the page tables without faulting and without keeping a page reference, and dropped by
+ * an interval notifier when the memory manager changes what it depends on. Where there
+ * is none, the caller goes by user access, which faults the page in as ever and so lets
+ * the next fill succeed. A fill that fails costs time only.
  *
  * Stores are made inside a section under the map lock. The invalidate callback takes
  * that lock. When it returns, nobody stores to the page.
@@ -49,12 +48,13 @@
  * that was found to be bad memory raises a machine check, and arm64's protected KVM does
  * not tolerate a read of a page that was given to a protected guest.
  *
- * In speculation, a stale value may be used until 3 is resolved. It was loaded from a
- * page which was the ring's moments ago. An index is clamped before it indexes a ring; a
- * descriptor is looked up in the memory table.
+ * A region may be moved while it is read page by page: its length, its offset and the
+ * addresses may then be of different times. Whoever moves it also moves the sequence,
+ * after the length is 0. The memory is the queue's own, and no ring has more pages.
  *
- * A region's table is freed by RCU. Readers that need the table hold the RCU read lock;
- * those that use vhost_ringmap.flat need no table.
+ * In speculation, a stale value may be used until 3 is resolved. It was loaded from a
+ * page which was the ring's moments ago. An index is masked before it indexes a ring; a
+ * descriptor is looked up in the memory table.
  *
  * Who may wait for whom: registration may sleep, and removal waits for invalidations to
  * end. Both happen under the fill mutex, which the data path only tries and the callback
@@ -66,7 +66,6 @@
 
 #include <linux/module.h>
 #include <linux/mm.h>
-#include <linux/nospec.h>
 #include <linux/overflow.h>
 
 #include "ringmap_int.h"
@@ -177,8 +176,9 @@ static void __user *checked_at(struct vhost_virtqueue *vq, int type, unsigned lo
 	return ring + off;
 }
 
-static bool checked_read(struct vhost_virtqueue *vq, int type, unsigned long off,
-			 void *buf, unsigned long size)
+static __always_inline bool checked_read(struct vhost_virtqueue *vq, int type,
+					 unsigned long off, void *buf,
+					 unsigned long size)
 {
 	void __user *at = checked_at(vq, type, off);
 
@@ -237,90 +237,108 @@ static void count_rest(struct vhost_ringmap *rm)
 }
 
 /*
- * Read by the table, page by page. The value is good if VHOST_MISS_NONE is returned.
- * A scalar that straddles pages would tear and is left to user access.
+ * Read through the address of a page, where the ring is not mapped as a whole. What
+ * straddles pages would tear and is left to user access. The value is good if
+ * VHOST_MISS_NONE is returned.
  */
-static enum vhost_miss read_by_table(struct vhost_virtqueue *vq, int type,
-				     unsigned long off, void *buf, unsigned long size)
+static __always_inline enum vhost_miss read_by_page(struct vhost_virtqueue *vq, int type,
+						    unsigned long off, void *buf,
+						    unsigned long size)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
 	const struct vhost_ringmap_region *r = &rm->region[type];
-	const struct vhost_ringmap_table *table;
-	unsigned long at, page, len, seq, n, left;
+	unsigned long at, len, seq;
 	const void *kaddr;
+	u64 *to = buf;
 
-	guard(rcu)();
 	seq = vhost_ringmap_read_begin(rm);
-	table = rcu_dereference(r->table);
 	/* Before the offset; pairs with locate(). */
 	len = smp_load_acquire(&r->len);
-	if (!table || !len)
-		return VHOST_MISS_RESET;
-	if (off >= len || size > len - off)
-		return VHOST_MISS_OUTSIDE;
-	/* User access has a speculation barrier here. */
-	at = array_index_nospec(off, len) + READ_ONCE(r->offset);
-	if (size == sizeof(u16) && offset_in_page(at) == PAGE_SIZE - 1)
+	if (unlikely(off + size > len))
+		return len ? VHOST_MISS_OUTSIDE : VHOST_MISS_RESET;
+	at = off + READ_ONCE(r->offset);
+	if (unlikely(offset_in_page(at) > PAGE_SIZE - size))
 		return VHOST_MISS_STRADDLES;
-	for (left = size; left; at += n, buf += n, left -= n) {
-		n = min(left, PAGE_SIZE - offset_in_page(at));
-		page = at >> PAGE_SHIFT;
-		/* Only if the region is changed meanwhile; the sequence tells. */
-		if (page >= table->npages)
-			return VHOST_MISS_RACED;
-		kaddr = READ_ONCE(table->kaddr[array_index_nospec(page, table->npages)]);
-		if (!kaddr)
-			return VHOST_MISS_RACED;
-		kaddr += offset_in_page(at);
-		ringmap_window(RINGMAP_WINDOW_READ);
-		if (n == sizeof(u16))
-			*(u16 *)buf = vhost_ringmap_load(kaddr, u16);
-		else if (copy_from_kernel_nofault(buf, kaddr, n))
-			return VHOST_MISS_RACED;
+	/* User access has a speculation barrier here. No ring has more pages than @kaddr. */
+	kaddr = READ_ONCE(r->kaddr[at >> PAGE_SHIFT]);
+	if (unlikely(!kaddr))
+		return VHOST_MISS_RACED;
+	kaddr += offset_in_page(at);
+	ringmap_window(RINGMAP_WINDOW_READ);
+	if (size == sizeof(u16)) {
+		*(u16 *)buf = vhost_ringmap_load(kaddr, u16);
+	} else {
+		to[0] = vhost_ringmap_load(kaddr, u64);
+		to[1] = vhost_ringmap_load(kaddr + sizeof(u64), u64);
 	}
-	if (!vhost_ringmap_read_valid(rm, seq))
+	if (unlikely(!vhost_ringmap_read_valid(rm, seq)))
 		return VHOST_MISS_RACED;
 	vhost_ringmap_did_read(vq, type, off, size, seq);
 	return VHOST_MISS_NONE;
 }
 
-/**
- * __vhost_ringmap_read() - read where the ring is not mapped as a whole
- * @vq: virtqueue
- * @type: enum vhost_uaddr_type
- * @off: place in the ring, in bytes
- * @buf: out: what is there
- * @size: bytes: those of a scalar or of a descriptor
- *
- * In ringmap mode, where there is no address it tries to fill one in, which is how all
- * of them come to be.
- *
- * Context: as vhost_ringmap_avail().
- * Return: false where the caller must use user access.
+/*
+ * A read found no address. Fill it in, if that helps, and try again: that is how all
+ * addresses of read rings come to be.
  */
-bool __vhost_ringmap_read(struct vhost_virtqueue *vq, int type, unsigned long off,
-			  void *buf, unsigned long size)
+static noinline bool read_after(enum vhost_miss miss, struct vhost_virtqueue *vq, int type,
+				unsigned long off, void *buf, unsigned long size)
 {
-	struct vhost_ringmap *rm = &vq->ringmap;
-	enum vhost_miss miss;
-
-	switch (READ_ONCE(rm->mode)) {
-	case VHOST_ACCESSOR_UACCESS:
-		count_rest(rm);
-		return false;
-	case VHOST_ACCESSOR_CHECKED:
-		return checked_read(vq, type, off, buf, size);
+	if (miss != VHOST_MISS_STRADDLES) {
+		miss = ringmap_fill(vq, type, off, size);
+		if (!miss)
+			miss = read_by_page(vq, type, off, buf, size);
 	}
-	if (!read_by_table(vq, type, off, buf, size))
-		return true;
-	miss = ringmap_fill(vq, type, off, size);
-	if (!miss)
-		miss = read_by_table(vq, type, off, buf, size);
 	if (miss)
 		fall_back(vq, type, miss);
 	return !miss;
 }
-EXPORT_SYMBOL_GPL(__vhost_ringmap_read);
+
+static __always_inline bool read_slowly(struct vhost_virtqueue *vq, int type,
+					unsigned long off, void *buf, unsigned long size)
+{
+	enum vhost_miss miss;
+
+	switch (READ_ONCE(vq->ringmap.mode)) {
+	case VHOST_ACCESSOR_UACCESS:
+		count_rest(&vq->ringmap);
+		return false;
+	case VHOST_ACCESSOR_CHECKED:
+		return checked_read(vq, type, off, buf, size);
+	}
+	miss = read_by_page(vq, type, off, buf, size);
+	return likely(!miss) || read_after(miss, vq, type, off, buf, size);
+}
+
+/**
+ * __vhost_ringmap_avail() - read a word of the avail ring, which is not mapped as a whole
+ * @vq: virtqueue
+ * @off: place in the ring, in bytes
+ * @val: out: what is there
+ *
+ * Context: as vhost_ringmap_avail().
+ * Return: false where the caller must use user access.
+ */
+bool __vhost_ringmap_avail(struct vhost_virtqueue *vq, unsigned long off, __virtio16 *val)
+{
+	return read_slowly(vq, VHOST_ADDR_AVAIL, off, val, sizeof(*val));
+}
+EXPORT_SYMBOL_GPL(__vhost_ringmap_avail);
+
+/**
+ * __vhost_ringmap_desc() - read a descriptor of a table that is not mapped as a whole
+ * @vq: virtqueue
+ * @off: place in the table, in bytes
+ * @desc: out: descriptor
+ *
+ * Context and return: as __vhost_ringmap_avail().
+ */
+bool __vhost_ringmap_desc(struct vhost_virtqueue *vq, unsigned long off,
+			  struct vring_desc *desc)
+{
+	return read_slowly(vq, VHOST_ADDR_DESC, off, desc, sizeof(*desc));
+}
+EXPORT_SYMBOL_GPL(__vhost_ringmap_desc);
 
 /* Address of the byte @off of the used ring, or NULL where its page has none */
 static void *used_at(const struct vhost_ringmap *rm, unsigned long off)
@@ -332,7 +350,7 @@ static void *used_at(const struct vhost_ringmap *rm, unsigned long off)
 	if (rm->mode != VHOST_ACCESSOR_RINGMAP || off >= r->len)
 		return NULL;
 	off += r->offset;
-	kaddr = ringmap_table(r)->kaddr[off >> PAGE_SHIFT];
+	kaddr = r->kaddr[off >> PAGE_SHIFT];
 	return kaddr ? kaddr + offset_in_page(off) : NULL;
 }
 

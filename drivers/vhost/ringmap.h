@@ -30,8 +30,9 @@ void vhost_ringmap_dev_publish(struct vhost_dev *dev);
 void vhost_ringmap_dev_cleanup(struct vhost_dev *dev);
 void vhost_ringmap_reset(struct vhost_virtqueue *vq);
 
-bool __vhost_ringmap_read(struct vhost_virtqueue *vq, int type, unsigned long off,
-			  void *buf, unsigned long size);
+bool __vhost_ringmap_avail(struct vhost_virtqueue *vq, unsigned long off, __virtio16 *val);
+bool __vhost_ringmap_desc(struct vhost_virtqueue *vq, unsigned long off,
+			  struct vring_desc *desc);
 bool __vhost_ringmap_put(struct vhost_virtqueue *vq, unsigned long off, u16 val);
 bool __vhost_ringmap_publish(struct vhost_virtqueue *vq,
 			     const struct vring_used_elem *heads,
@@ -125,7 +126,7 @@ vhost_ringmap_read_slowly(struct vhost_virtqueue *vq, unsigned long off, __virti
 {
 	__virtio16 read;
 
-	if (!__vhost_ringmap_read(vq, VHOST_ADDR_AVAIL, off, &read, sizeof(read)))
+	if (!__vhost_ringmap_avail(vq, off, &read))
 		return false;
 	*val = read;
 	return true;
@@ -264,7 +265,7 @@ vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc, unsigned
 slow:
 	if (vhost_ringmap_rests(rm))
 		return false;
-	return __vhost_ringmap_read(vq, VHOST_ADDR_DESC, off, desc, sizeof(*desc));
+	return __vhost_ringmap_desc(vq, off, desc);
 }
 
 /**

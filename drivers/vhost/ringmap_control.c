@@ -303,7 +303,7 @@ static int map_show(struct seq_file *m, void *v)
 		ringmap_lock(rm);
 		len = r->len;
 		addr = len ? r->base + r->offset : 0;
-		pages = len ? ringmap_table(r)->npages : 0;
+		pages = len ? r->npages : 0;
 		mapped = len ? r->filled : 0;
 		linear = rm->flat[i];
 		ringmap_unlock(rm);
@@ -410,6 +410,9 @@ void vhost_ringmap_dev_init(struct vhost_dev *dev)
 		mutex_init(&rm->fill_mutex);
 		for (j = 0; j < VHOST_RINGMAP_REGIONS; j++)
 			rm->region[j].rm = rm;
+		rm->region[VHOST_ADDR_DESC].kaddr = rm->pages.desc;
+		rm->region[VHOST_ADDR_AVAIL].kaddr = rm->pages.avail;
+		rm->region[VHOST_ADDR_USED].kaddr = rm->pages.used;
 	}
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_dev_init);

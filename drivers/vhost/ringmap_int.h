@@ -46,14 +46,6 @@ static inline struct vhost_virtqueue *ringmap_vq(struct vhost_ringmap *rm)
 	return container_of(rm, struct vhost_virtqueue, ringmap);
 }
 
-/* The region's table, for the holder of the map lock or of the fill mutex. */
-static inline struct vhost_ringmap_table *
-ringmap_table(const struct vhost_ringmap_region *r)
-{
-	return rcu_dereference_protected(r->table, lockdep_is_held(&r->rm->lock) ||
-					 lockdep_is_held(&r->rm->fill_mutex));
-}
-
 enum vhost_miss ringmap_fill(struct vhost_virtqueue *vq, int type, unsigned long off,
 			     unsigned long size);
 void ringmap_set_mode(struct vhost_ringmap *rm, int mode, int why);

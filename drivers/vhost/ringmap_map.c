@@ -9,7 +9,6 @@
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 
 #include "ringmap_int.h"
 
@@ -41,10 +40,9 @@ static void ringmap_moved(struct vhost_ringmap *rm)
 	smp_store_release(&rm->seq, rm->seq + 1);
 }
 
-/* Derive vhost_ringmap.flat of a region from its table. */
+/* Derive vhost_ringmap.flat of a region from the addresses of its pages. */
 static void derive(struct vhost_ringmap_region *r)
 {
-	const struct vhost_ringmap_table *table = ringmap_table(r);
 	struct vhost_ringmap *rm = r->rm;
 	int type = r - rm->region;
 	unsigned long i;
@@ -52,12 +50,36 @@ static void derive(struct vhost_ringmap_region *r)
 	lockdep_assert_held(&rm->lock);
 	set_flat(rm, type, NULL);
 	if (rm->mode != VHOST_ACCESSOR_RINGMAP || ringmap_no_flat() || !r->len ||
-	    r->filled != table->npages)
+	    r->filled != r->npages)
 		return;
-	for (i = 1; i < table->npages; i++)
-		if (table->kaddr[i] != table->kaddr[0] + i * PAGE_SIZE)
+	for (i = 1; i < r->npages; i++)
+		if (r->kaddr[i] != r->kaddr[0] + i * PAGE_SIZE)
 			return;
-	set_flat(rm, type, table->kaddr[0] + r->offset);
+	set_flat(rm, type, r->kaddr[0] + r->offset);
+}
+
+/*
+ * Clear addresses of pages. Returns how many there were. The caller moves the sequence
+ * next.
+ */
+static __always_inline unsigned long drop(struct vhost_ringmap_region *r,
+					  unsigned long page, unsigned long end)
+{
+	struct vhost_ringmap *rm = r->rm;
+	unsigned long dropped = 0;
+
+	lockdep_assert_held(&rm->lock);
+	for (; page < end; page++) {
+		if (!r->kaddr[page])
+			continue;
+		WRITE_ONCE(r->kaddr[page], NULL);
+		dropped++;
+	}
+	if (likely(dropped)) {
+		r->filled -= dropped;
+		set_flat(rm, r - rm->region, NULL);
+	}
+	return dropped;
 }
 
 static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
@@ -65,30 +87,19 @@ static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
 			       unsigned long cur_seq)
 {
 	struct vhost_ringmap_region *r;
-	struct vhost_ringmap_table *table;
 	struct vhost_ringmap *rm;
-	unsigned long first, page, end;
-	unsigned long dropped = 0;
+	unsigned long first, end, dropped;
 
 	r = container_of(sub, struct vhost_ringmap_region, sub);
 	rm = r->rm;
 	ringmap_lock(rm);
 	mmu_interval_set_seq(sub, cur_seq);
-	table = ringmap_table(r);
-	end = r->base + (table->npages << PAGE_SHIFT);
+	end = r->base + (r->npages << PAGE_SHIFT);
 	end = (PAGE_ALIGN(min(range->end, end)) - r->base) >> PAGE_SHIFT;
 	first = (max(range->start, r->base) - r->base) >> PAGE_SHIFT;
-	for (page = first; page < end; page++) {
-		if (!table->kaddr[page])
-			continue;
-		WRITE_ONCE(table->kaddr[page], NULL);
-		dropped++;
-	}
-	if (dropped) {
-		r->filled -= dropped;
-		set_flat(rm, r - rm->region, NULL);
+	dropped = drop(r, first, end);
+	if (likely(dropped))
 		ringmap_moved(rm);
-	}
 	rm->stats.dropped += dropped;
 	rm->stats.invalidations[range->cause]++;
 	vhost_trace(map_drop, ringmap_vq(rm), r - rm->region, first, end - 1,
@@ -113,44 +124,40 @@ static const struct mmu_interval_notifier_ops ringmap_write_ops = {
 	.needs = MMU_KEEPS_ALL,
 };
 
-/* Replace the table of a region, and free the old one when no reader has it. */
-static void region_set_table(struct vhost_ringmap_region *r,
-			     struct vhost_ringmap_table *table, unsigned long base)
+/* Say which pages the notifier is for. Nobody has an address of them. */
+static void region_set_pages(struct vhost_ringmap_region *r, unsigned long base,
+			     unsigned long npages)
 {
-	struct vhost_ringmap_table *old = ringmap_table(r);
 	struct vhost_ringmap *rm = r->rm;
 
 	lockdep_assert_held(&rm->fill_mutex);
 	ringmap_lock(rm);
-	WRITE_ONCE(r->len, 0);
-	r->filled = 0;
+	WARN_ON_ONCE(r->filled);
 	r->base = base;
-	rcu_assign_pointer(r->table, table);
-	/* A reader may have the old table, and would take the new length for its. */
-	ringmap_moved(rm);
+	r->npages = npages;
 	ringmap_unlock(rm);
-	if (old)
-		kvfree_rcu(old, rcu);
 }
 
 /* Stop watching a region. The caller holds nothing that an invalidation waits for. */
 static void region_unregister(struct vhost_ringmap_region *r)
 {
 	struct vhost_ringmap *rm = r->rm;
+	unsigned long dropped __maybe_unused; /* for the event */
 
 	lockdep_assert_held(&rm->fill_mutex);
-	if (!ringmap_table(r))
+	if (!r->npages)
 		return;
 	ringmap_lock(rm);
 	WRITE_ONCE(r->len, 0);
-	set_flat(rm, r - rm->region, NULL);
+	dropped = drop(r, 0, r->npages);
+	/* Even if there was none: the next region has another offset. */
 	ringmap_moved(rm);
-	vhost_trace(map_release, ringmap_vq(rm), r - rm->region, r->filled, rm->seq);
+	vhost_trace(map_release, ringmap_vq(rm), r - rm->region, dropped, rm->seq);
 	ringmap_unlock(rm);
 	/* The sequence before nobody tells of changes; as in ringmap_invalidate(). */
 	smp_mb();
 	mmu_interval_notifier_remove(&r->sub);
-	region_set_table(r, NULL, 0);
+	region_set_pages(r, 0, 0);
 }
 
 /* Watch @npages pages from @base. */
@@ -158,24 +165,16 @@ static int region_register(struct vhost_ringmap_region *r, struct mm_struct *mm,
 			   unsigned long base, unsigned long npages)
 {
 	bool written = r - r->rm->region == VHOST_ADDR_USED;
-	struct vhost_ringmap_table *table = NULL;
 	int ret;
 
-	lockdep_assert_held(&r->rm->fill_mutex);
-	if (!ringmap_fails(RINGMAP_FAULT_TABLE))
-		table = kvzalloc(struct_size(table, kaddr, npages),
-				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!table)
-		return -ENOMEM;
-	table->npages = npages;
-	/* Before the notifier: its callback uses the table. */
-	region_set_table(r, table, base);
+	/* Before the notifier: its callback uses them. */
+	region_set_pages(r, base, npages);
 	ret = ringmap_fails(RINGMAP_FAULT_NOTIFIER) ? -ENOMEM :
 	      mmu_interval_notifier_insert(&r->sub, mm, base, npages << PAGE_SHIFT,
 					   written ? &ringmap_write_ops :
 						     &ringmap_read_ops);
 	if (ret)
-		region_set_table(r, NULL, 0);
+		region_set_pages(r, 0, 0);
 	return ret;
 }
 
@@ -246,18 +245,18 @@ struct place {
 static void region_find(struct vhost_virtqueue *vq, int type, struct place *place)
 {
 	struct vhost_ringmap_region *r = &vq->ringmap.region[type];
-	const struct vhost_ringmap_table *table = ringmap_table(r);
 	bool event = vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX);
 	unsigned long len = ring_bytes(vq, type, event), addr, base, npages;
 
 	place->miss = VHOST_MISS_ELSEWHERE;
 	addr = ring_address(vq, type, len);
-	if (!addr)
+	/* All of its pages have room: VHOST_SET_VRING_NUM sees to it. */
+	if (!addr || WARN_ON_ONCE(vq->num > VHOST_RINGMAP_NUM))
 		return;
 	base = addr & PAGE_MASK;
 	npages = DIV_ROUND_UP(offset_in_page(addr) + len, PAGE_SIZE);
 	place->miss = VHOST_MISS_NO_MEMORY;
-	if (!table || r->base != base || table->npages != npages) {
+	if (r->base != base || r->npages != npages) {
 		region_unregister(r);
 		if (region_register(r, vq->dev->mm, base, npages))
 			return;
@@ -296,9 +295,13 @@ static enum vhost_miss locate(struct vhost_virtqueue *vq, int type)
 		r = &rm->region[i];
 		if (place[i].miss || r->len == place[i].len)
 			continue;
-		WRITE_ONCE(r->offset, place[i].offset);
+		/*
+		 * After the sequence moved for the length of before, which another CPU
+		 * may have done; pairs with vhost_ringmap_read_valid().
+		 */
+		smp_store_release(&r->offset, place[i].offset);
 		r->event = place[i].event;
-		/* After the offset; pairs with read_by_table(). */
+		/* After the offset; pairs with read_by_page(). */
 		smp_store_release(&r->len, place[i].len);
 		derive(r);
 	}
@@ -310,7 +313,6 @@ static enum vhost_miss locate(struct vhost_virtqueue *vq, int type)
 static enum vhost_miss region_fill(struct vhost_ringmap_region *r, unsigned long page_nr)
 {
 	struct vhost_ringmap *rm = r->rm;
-	struct vhost_ringmap_table *table = ringmap_table(r);
 	bool write = r - rm->region == VHOST_ADDR_USED;
 	enum vhost_miss miss;
 	struct page *page;
@@ -345,9 +347,9 @@ static enum vhost_miss region_fill(struct vhost_ringmap_region *r, unsigned long
 		/* Before a reader without the lock can use it. */
 		vhost_trace(map_fill, ringmap_vq(rm), r - rm->region, page_nr, rm->seq);
 		/* As in set_flat() */
-		smp_store_release(&table->kaddr[page_nr], page_address(page));
+		smp_store_release(&r->kaddr[page_nr], page_address(page));
 		r->filled++;
-		if (r->filled == table->npages)
+		if (r->filled == r->npages)
 			derive(r);
 		miss = VHOST_MISS_NONE;
 	} else {
@@ -364,7 +366,6 @@ static enum vhost_miss fill_range(struct vhost_virtqueue *vq, int type,
 				  unsigned long off, unsigned long size)
 {
 	struct vhost_ringmap_region *r = &vq->ringmap.region[type];
-	const struct vhost_ringmap_table *table;
 	unsigned long len, page, last;
 	enum vhost_miss miss;
 
@@ -380,9 +381,8 @@ static enum vhost_miss fill_range(struct vhost_virtqueue *vq, int type,
 		return len ? VHOST_MISS_OUTSIDE : VHOST_MISS_RESET;
 	off += r->offset;
 	last = (off + size - 1) >> PAGE_SHIFT;
-	table = ringmap_table(r);
 	for (page = off >> PAGE_SHIFT; page <= last && !miss; page++)
-		if (!READ_ONCE(table->kaddr[page]))
+		if (!READ_ONCE(r->kaddr[page]))
 			miss = region_fill(r, page);
 	return miss;
 }

@@ -9,7 +9,6 @@
 
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
-#include <linux/rcupdate.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/virtio_ring.h>
@@ -37,9 +36,9 @@ enum vhost_accessor {
  * @VHOST_MISS_RACED: one came between lookup and use
  * @VHOST_MISS_DEVICE_MEMORY: a page that is never mapped
  * @VHOST_MISS_BUSY: a fill or a change of the accessor is under way
- * @VHOST_MISS_NO_MEMORY: for the table or the notifier
+ * @VHOST_MISS_NO_MEMORY: for the notifier
  * @VHOST_MISS_ELSEWHERE: the device IOTLB has no one translation for the ring
- * @VHOST_MISS_STRADDLES: a scalar that straddles pages
+ * @VHOST_MISS_STRADDLES: a scalar or a descriptor that straddles pages
  * @VHOST_MISS_OUTSIDE: beyond the ring
  * @VHOST_MISS_RESET: addresses, size, device IOTLB or accessor changed meanwhile
  * @VHOST_MISS_NO_MM: no owner, or not in the owner's mm
@@ -95,44 +94,39 @@ struct vhost_ringmap_stats {
 	u64 invalidations[NR_MMU_CAUSES];
 };
 
-/**
- * struct vhost_ringmap_table - the addresses of a region's pages
- * @rcu: frees the table when no reader holds it any more
- * @npages: how many pages the region touches
- * @kaddr: for each page its address in the linear map, or NULL
- */
-struct vhost_ringmap_table {
-	struct rcu_head rcu;
-	unsigned long npages;
-	void *kaddr[] __counted_by(npages);
-};
+/* The most entries of a ring, and the most pages that @bytes may touch */
+#define VHOST_RINGMAP_NUM	32768
+#define VHOST_RINGMAP_PAGES(bytes) \
+	(DIV_ROUND_UP(bytes, PAGE_SIZE) + 1)
 
 /**
  * struct vhost_ringmap_region - mapping of one of desc, avail and used
- * @rm: the queue's ringmap
- * @sub: notifier for the region's pages. It is registered while there is a @table
- * @base: user address of the first page, page aligned
- * @offset: offset of the ring's first byte in its page
  * @len: bytes that may be looked up: the ring's, with its event index if that was
  *	negotiated; 0 while it is not known where the ring is
+ * @offset: offset of the ring's first byte in its page
+ * @kaddr: for each page its address in the linear map, or NULL. A part of
+ *	vhost_ringmap.pages; constant. Readers take an address without a lock, and validate
+ * @rm: the queue's ringmap
+ * @sub: notifier for the region's pages. It is registered while @npages is not 0
+ * @base: user address of the first page, page aligned
+ * @npages: how many pages are watched
  * @event: where in the ring its event index is, or 0 if that was not negotiated
  * @filled: how many pages have an address
- * @table: the addresses; NULL when the region is not watched
  * @rest_next: what the queue's @rest becomes if the next fill fails, too
  *
- * All but @rest_next change under the map lock, and all but the entries of @table
- * and @filled under the fill mutex as well. A reset, which holds only the map lock,
- * may set @len to 0.
+ * All but @rest_next change under the map lock, and all but the addresses and @filled
+ * under the fill mutex as well. A reset, which holds only the map lock, may set @len to 0.
  */
 struct vhost_ringmap_region {
+	unsigned long len;
+	unsigned long offset;
+	void **kaddr;
 	struct vhost_ringmap *rm;
 	struct mmu_interval_notifier sub;
 	unsigned long base;
-	unsigned long offset;
-	unsigned long len;
+	unsigned long npages;
 	unsigned long event;
 	unsigned long filled;
-	struct vhost_ringmap_table __rcu *table;
 	unsigned int rest_next;
 };
 
@@ -202,6 +196,7 @@ struct vhost_ringmap_said {
  * @stats: counters
  * @times: of the map lock, while somebody wants to know
  * @said: for each ring, so that a use that is like the last one is not traced again
+ * @pages: of the descriptor table, the available ring and the used ring
  */
 struct vhost_ringmap {
 	unsigned long seq;
@@ -220,6 +215,14 @@ struct vhost_ringmap {
 	struct vhost_ringmap_stats stats;
 	struct vhost_ringmap_times times;
 	struct vhost_ringmap_said said[VHOST_RINGMAP_REGIONS];
+	struct {
+		void *desc[VHOST_RINGMAP_PAGES(VHOST_RINGMAP_NUM * sizeof(struct vring_desc))];
+		void *avail[VHOST_RINGMAP_PAGES(VHOST_RINGMAP_NUM * sizeof(__virtio16) +
+						3 * sizeof(__virtio16))];
+		void *used[VHOST_RINGMAP_PAGES(VHOST_RINGMAP_NUM *
+					       sizeof(struct vring_used_elem) +
+					       3 * sizeof(__virtio16))];
+	} pages;
 };
 
 #endif /* CONFIG_VHOST_RINGMAP */

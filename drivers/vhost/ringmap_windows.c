@@ -26,8 +26,8 @@ void __ringmap_window(enum ringmap_window w)
 	if (!ms)
 		return;
 	atomic_inc(&windows_entered);
-	/* The first two are in atomic context. */
-	if (w <= RINGMAP_WINDOW_USE)
+	/* It is under the map lock. */
+	if (w == RINGMAP_WINDOW_USE)
 		mdelay(ms);
 	else
 		msleep(ms);
@@ -57,7 +57,6 @@ DEFINE_DEBUGFS_ATTRIBUTE(window_fops, window_get, window_set, "%llu\n");
 #ifdef CONFIG_FAULT_INJECTION_DEBUG_FS
 
 static struct fault_attr faults[] = {
-	[RINGMAP_FAULT_TABLE] = FAULT_ATTR_INITIALIZER,
 	[RINGMAP_FAULT_NOTIFIER] = FAULT_ATTR_INITIALIZER,
 	[RINGMAP_FAULT_LOOKUP] = FAULT_ATTR_INITIALIZER,
 };
@@ -70,7 +69,6 @@ bool ringmap_fails(enum ringmap_fault step)
 static void faults_init(struct dentry *dir)
 {
 	static const char * const name[] = {
-		[RINGMAP_FAULT_TABLE] = "fail_table",
 		[RINGMAP_FAULT_NOTIFIER] = "fail_notifier",
 		[RINGMAP_FAULT_LOOKUP] = "fail_lookup",
 	};

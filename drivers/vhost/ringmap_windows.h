@@ -29,7 +29,6 @@ enum ringmap_window {
 
 /* Each must cost time only. */
 enum ringmap_fault {
-	RINGMAP_FAULT_TABLE,
 	RINGMAP_FAULT_NOTIFIER,
 	RINGMAP_FAULT_LOOKUP,
 	RINGMAP_FAULTS,
@@ -50,7 +49,7 @@ static __always_inline void ringmap_window(enum ringmap_window w)
 		__ringmap_window(w);
 }
 
-/* Only reads by a region's table have a window: no others while it is armed. */
+/* Only reads page by page have a window: no others while it is armed. */
 bool ringmap_no_flat(void);
 
 #else

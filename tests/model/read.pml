@@ -15,9 +15,9 @@
  *	else use v				the notifier's sequence has not moved
  *						smp_store_release(&ptr, page)      (G)
  *
- * Only the callback moves the sequence (and who replaces the table: table.pml). It first clears the address, then moves the
- * sequence, then waits until both have reached every CPU. After that the page tables
- * change, and the page is freed.
+ * Only the callback moves the sequence (and who moves the ring: region.pml). It first
+ * clears the address, then moves the sequence, then waits until both have reached every
+ * CPU. After that the page tables change, and the page is freed.
  *
  * Why what is used is never of the page's next owner
  *

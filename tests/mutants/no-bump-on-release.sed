@@ -1,5 +1,4 @@
 # A region is no longer watched, and the sequence stays.
 # File: drivers/vhost/ringmap_map.c
 # Test: stale.descriptor.region_released
-/^static void region_set_table/,/^}/s/ringmap_moved(rm);/;/
 /^static void region_unregister/,/^}/s/ringmap_moved(rm);/;/

@@ -3,4 +3,4 @@
 # Trace: no-use-after-drop
 # Traffic: --mode plain --accessor ringmap --change-memory
 # Test: replace.ringmap.mremap
-/^static bool ringmap_invalidate/,/^}/s/WRITE_ONCE(table->kaddr\[page\], NULL);/;/
+/^static __always_inline unsigned long drop/,/^}/s/WRITE_ONCE(r->kaddr\[page\], NULL);/;/

@@ -500,9 +500,8 @@ TEST_F_TIMEOUT(window, use_against_invalidate, PATIENCE)
 
 /* --- reads take no lock: what they load is used only if it is the ring's --- */
 
-/* Its address is at the end of a page, and the rest of it in the next. */
-#define STRADDLING	255
-/* Where a descriptor is that is never made available. */
+/* The descriptor of the packet that is sent; and one, in another page, of none */
+#define SENT		255
 #define TRAP		1023
 
 /*
@@ -587,7 +586,6 @@ FIXTURE_SETUP(stale)
 
 	ASSERT_GE(sysconf(_SC_NPROCESSORS_ONLN), 2);
 	cfg.num[VRING_TX] = TRAP + 1;
-	cfg.offset[VRING_DESC] = 8;
 	cfg.min_frame = 64;
 	cfg.max_frame = 64;
 	cfg.stall_ms = 5000;
@@ -595,11 +593,11 @@ FIXTURE_SETUP(stale)
 	/* The last one has a second descriptor, and the next has not. */
 	ASSERT_OK(d, vring_run(d, 1000, NULL));
 	ASSERT_OK(d, vring_idle(d));
-	choose_head(_metadata, d, STRADDLING);
+	choose_head(_metadata, d, SENT);
 	lay_trap(d);
 	v = &d->q[VRING_TX].vring;
 	s->page = variant->part == VRING_AVAIL ? (char *)v->avail :
-						 (char *)(v->desc + STRADDLING);
+						 (char *)(v->desc + SENT);
 	s->page -= (uintptr_t)s->page % PAGE;
 	s->other = fresh_at(_metadata, NULL, PAGE);
 	s->copy = fresh_at(_metadata, NULL, PAGE);
@@ -637,7 +635,7 @@ static void move_and_spring(struct __test_metadata *_metadata, struct stale *s, 
 	if (part == VRING_AVAIL)
 		((struct vring_avail *)((char *)v->avail + moved))->idx++;
 	else
-		((struct vring_desc *)((char *)v->desc + moved))[STRADDLING].addr =
+		((struct vring_desc *)((char *)v->desc + moved))[SENT].addr =
 			v->desc[TRAP].addr;
 	move_page(_metadata, s->copy, s->page);
 }
@@ -674,11 +672,7 @@ TEST_F_TIMEOUT(stale, page_freed, PATIENCE)
 	expect_mapped(_metadata, &self->s.d, 2000);
 }
 
-/*
- * The accessor changes meanwhile. From then on nobody tells the read that the page goes,
- * and the table of addresses is the read's alone; the rest of the descriptor is found by
- * it.
- */
+/* The accessor changes meanwhile. From then on nobody tells that the page goes. */
 TEST_F_TIMEOUT(stale, region_released, PATIENCE)
 {
 	struct vring_dev *d = &self->s.d;
