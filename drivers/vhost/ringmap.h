@@ -52,6 +52,12 @@ static __always_inline bool vhost_ringmap_on(void)
 	return static_branch_unlikely(&vhost_ringmap_used);
 }
 
+/* The same, for what is inlined: it is laid out for those who use it, and others jump. */
+static __always_inline bool vhost_ringmap_on_inline(void)
+{
+	return static_branch_likely(&vhost_ringmap_used);
+}
+
 /* Whether the event vhost_map_use is on. */
 static __always_inline bool vhost_ringmap_is_traced(void)
 {
@@ -159,7 +165,7 @@ vhost_ringmap_avail(struct vhost_virtqueue *vq, __virtio16 *val, unsigned long o
 	unsigned long seq;
 	const void *ring;
 
-	if (!vhost_ringmap_on())
+	if (!vhost_ringmap_on_inline())
 		return false;
 	seq = vhost_ringmap_read_begin(rm);
 	ring = READ_ONCE(rm->flat[VHOST_ADDR_AVAIL]);
@@ -211,7 +217,7 @@ vhost_ringmap_used_event(struct vhost_virtqueue *vq, __virtio16 *event)
 	unsigned long off, seq;
 	const void *at;
 
-	if (!vhost_ringmap_on())
+	if (!vhost_ringmap_on_inline())
 		return false;
 	off = struct_size(vq->avail, ring, vq->num);
 	seq = vhost_ringmap_read_begin(rm);
@@ -245,7 +251,7 @@ vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc, unsigned
 	u64 *to = (u64 *)desc;
 	const void *table;
 
-	if (!vhost_ringmap_on())
+	if (!vhost_ringmap_on_inline())
 		return false;
 	/*
 	 * User access has a speculation barrier here. The size is a power of two, so the
