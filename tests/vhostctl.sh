@@ -7,7 +7,7 @@
 out=$cache/build/vhostctl
 schema=$here/tools/vhost/schema
 in_vm=vm/in-vm-vhostctl.sh
-verbs=(list show set stat top record report check doctor)
+verbs=(list show set compare stat top record report check doctor)
 
 mapfile -t host_tests < <(tests_of "$0")
 mapfile -t vm_tests < <(tests_of "$in_vm")
@@ -17,7 +17,8 @@ selected "${host_tests[@]}" "${vm_tests[@]}" ||
 	die "no test '$T'; choose one of: ${host_tests[*]} ${vm_tests[*]}"
 
 # From the tree: composing gives what differs from another checkout a new time.
-logged vhostctl-build make -C "$tree/tools/vhost" OUTPUT="$out" all "$out/checker_test" || exit 1
+logged vhostctl-build make -C "$tree/tools/vhost" OUTPUT="$out" all \
+	"$out"/{checker,ratio}_test || exit 1
 vhostctl=$out/vhostctl
 PATH=$out:$PATH
 
@@ -32,6 +33,13 @@ json() {
 test_rules() {
 	"$out/checker_test" > "$tmp/tap" || { grep -B1 '^not ok' "$tmp/tap"; note "the checker fails"; }
 	[ "$(grep -c '^ok' "$tmp/tap")" -gt 50 ] || note "the checker's test is short"
+}
+
+# In 1000 made-up series each, the interval covers the truth in 93 to 97 %.
+test_intervals() {
+	"$out/ratio_test" > "$tmp/tap" || note "the interval of compare is wrong"
+	cat "$tmp/tap" >&2
+	[ "$(grep -c '^ok.*covered in' "$tmp/tap")" -ge 10 ] || note "the interval's test is short"
 }
 
 test_installation() {
@@ -95,6 +103,7 @@ test_no_kernel_of_ours() {
 	gives 3 'vhostctl doctor' "$vhostctl" show 1-1
 	gives 3 'vhostctl doctor' "$vhostctl" stat -c 1
 	gives 3 'vhostctl doctor' "$vhostctl" set all accessor ringmap
+	gives 3 'vhostctl doctor' "$vhostctl" compare
 	gives 3 . "$vhostctl" record --time 1 -o "$tmp/none.dat"
 	gives 3 . "$vhostctl" check --live --time 1
 	status=3 json doctor

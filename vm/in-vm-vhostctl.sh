@@ -111,6 +111,51 @@ test_set() {
 	json set all lock_times off
 }
 
+accessors() { vhostctl list | awk -v dev="$dev" '$1 == dev { print $4 }'; }
+accessor_is() { [ "$(accessors)" = "$1" ]; }
+# As before: what traffic has, with another one for queue 0
+as_before() {
+	vhostctl show "$dev/0" | grep -q 'accessor checked' &&
+		vhostctl show "$dev/1" | grep -q 'accessor ringmap'
+}
+test_compare() {
+	gives 1 'no such device' vhostctl compare 1-1
+	gives 2 'two or more' vhostctl compare --accessors ringmap
+	gives 2 '4 seconds or more' vhostctl compare --time 1
+	traffic
+	gives 2 "the kernel has no accessor 'ringpam'" vhostctl compare "$dev" --accessors uaccess,ringpam
+	await accessor_is ringmap
+	gives 0 'ringmap: .*CPU time.*buffers a second' vhostctl compare "$dev" --time 8
+	cat "$tmp/said" >&2
+	gives 0 'no difference\|CPU time' vhostctl compare "${dev%-*}" --time 4 --accessors checked,checked
+	accessor_is ringmap || note "the accessor is $(accessors) and was ringmap"
+	json compare all --time 4 --accessors uaccess,checked,ringmap
+	vhostctl set "$dev/0" accessor checked
+	vhostctl compare "$dev" --time 60 > "$tmp/killed" 2>&1 &
+	await accessor_is uaccess
+	kill -KILL $!
+	await as_before
+	vhostctl compare "$dev" --time 60 > "$tmp/interrupted" 2>&1 &
+	await accessor_is uaccess
+	kill -TERM $!
+	wait $!
+	[ $? = 1 ] || note "a comparison that is interrupted ends otherwise than with 1"
+	as_before || note "interrupted: the accessors are not as before"
+	grep -q 'stopped' "$tmp/interrupted" || note "an interrupted comparison does not say so"
+	vhostctl set "$dev/0" accessor ringmap
+	# No traffic: it cannot tell.
+	kill -STOP "$load_pid"
+	gives 1 'cannot tell' vhostctl compare "$dev" --time 4
+	kill -CONT "$load_pid"
+	# The device goes meanwhile.
+	vhostctl compare "$dev" --time 60 > "$tmp/gone" 2>&1 &
+	await accessor_is uaccess
+	end_traffic
+	wait $!
+	[ $? = 1 ] || note "compare of a device that goes ended otherwise than with 1"
+	grep -q "$dev is gone" "$tmp/gone" || { note "compare of a device that goes:"; tail -3 "$tmp/gone" >&2; }
+}
+
 test_stat() {
 	gives 1 'no device or queue 1-1' vhostctl stat 1-1
 	traffic

@@ -15,7 +15,7 @@ _vhostctl() {
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'list show set stat top record report check doctor --help --version' -- "$cur")
+			'list show set compare stat top record report check doctor --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -40,6 +40,12 @@ _vhostctl() {
 		lock_times) words='on off' ;;
 		all) words='accessor lock_times' ;;
 		*) words=accessor ;;
+		esac
+		;;
+	compare)
+		case $prev in
+		--accessors) words='uaccess,ringmap uaccess,checked,ringmap' ;;
+		*) words="$common --accessors --time all $(_vhostctl_devices | grep -v /)" ;;
 		esac
 		;;
 	stat) words="$common --interval -i --count -c $(_vhostctl_devices)" ;;

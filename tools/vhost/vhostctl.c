@@ -16,6 +16,7 @@ static const struct verb {
 	{ "list", cmd_list, "the vhost devices that are open" },
 	{ "show", cmd_show, "a device or queue: accessor, counters, what is mapped" },
 	{ "set", cmd_set, "choose how vhost accesses rings" },
+	{ "compare", cmd_compare, "what another accessor makes of the traffic that flows now" },
 	{ "stat", cmd_stat, "rates, a line for each interval" },
 	{ "top", cmd_top, "the same on the whole screen, live" },
 	{ "record", cmd_record, "vhost's events into a trace.dat" },

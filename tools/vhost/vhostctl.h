@@ -89,6 +89,7 @@ void parse_verb(const struct argp *argp, int argc, char **argv, void *input);
 int cmd_list(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_set(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_record(int argc, char **argv);
