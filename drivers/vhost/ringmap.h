@@ -21,7 +21,6 @@
 
 /* What has grown by our code is still worth to be inlined; and what calls it, not it. */
 #define vhost_ringmap_inline	__always_inline
-#define vhost_ringmap_always_inline __always_inline
 #define vhost_ringmap_noinline	noinline
 
 extern const struct kernel_param_ops vhost_ringmap_param_ops;
@@ -327,7 +326,6 @@ vhost_ringmap_count(struct vhost_virtqueue *vq, unsigned int count)
 #else /* !CONFIG_VHOST_RINGMAP */
 
 #define vhost_ringmap_inline	inline
-#define vhost_ringmap_always_inline
 #define vhost_ringmap_noinline
 
 static inline void vhost_ringmap_dev_init(struct vhost_dev *dev) {}
