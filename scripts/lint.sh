@@ -46,6 +46,11 @@ for p in bench/bound.patch tests/mutants/lies.patch; do
 	git -C "$tree" apply --check "$here/$p" || note "$p does not apply; rebase it"
 done
 
+for m in tests/mutants/*.sed; do
+	f=$tree/$(sed -n 's/^# File: //p' "$m")
+	! sed -f "$m" "$f" | cmp -s - "$f" || note "$m changes nothing; what it removes is elsewhere now"
+done
+
 out=$cache/build/vm
 scripts/build.sh config "$tree" "$out" configs/vm.config configs/ringmap.config
 say "sparse and W=1"
@@ -56,6 +61,18 @@ logged lint kmake "$tree" "$out" W=1 C=1 "${objects[@]}" || exit 1
 grep -E '(warning|error):' "$logs/lint.log" | sed "s|$tree/||" |
 	grep -E '^[^ ]*(ringmap|mmu_notifier)|ringmap_|mn_|read_try_begin|_keeps' >&2 &&
 	note "sparse or the compiler warns about our code"
+
+# Options that may be off while the others are on
+for option in VHOST_TRACE VHOST_RINGMAP_WINDOWS; do
+	say "W=1 without $option"
+	out=$cache/build/without
+	echo "CONFIG_$option=n" > "$cache/build/without.fragment"
+	scripts/build.sh config "$tree" "$out" configs/vm.config configs/ringmap.config \
+		"$cache/build/without.fragment"
+	rm -rf "$out/drivers/vhost"
+	logged lint kmake "$tree" "$out" W=1 prepare drivers/vhost/ || exit 1
+	! grep -E '(warning|error):' "$logs/lint.log" >&2 || note "without $option the compiler warns"
+done
 
 say "shellcheck"
 # SC2034: common.sh sets what others use.
