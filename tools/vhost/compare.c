@@ -2,21 +2,25 @@
 /*
  * The verb compare: what another accessor makes of the traffic that flows now.
  *
- * The accessors take turns: one after the other, and then in the opposite order, so that
- * a load that grows or shrinks evenly is the same for all. What follows a switch at once
- * is left out: the rings are mapped then. Each round gives one pair of figures for two
- * accessors; ratio.c says how they differ.
+ * The accessors take turns: in a round one after the other, and then in the opposite
+ * order, so that a load that grows or shrinks evenly is the same for all. Who begins is
+ * drawn for each round, so that a load with a period of its own favours nobody. What follows
+ * a switch at once is left out: the rings are mapped then. Each round gives one pair of
+ * figures for two accessors; ratio.c says how they differ.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/perf_event.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,20 +35,20 @@
 #define SETTLING	0.2
 /* A slice shorter than this counts too few buffers. */
 #define MIN_SECONDS	4.0
-/* An interval that is wider each way than this says nothing about "no difference". */
+/* If the interval has this much of a difference, it does not say that there is none. */
 #define MAX_DOUBT	0.10
 
 enum { OPT_TIME = 256, OPT_ACCESSORS };
 enum { CPU_NS, CYCLES, INSTRUCTIONS, COUNTERS };
 
 static const struct {
-	const char *name, *title;
+	const char *name;
 	uint32_t type;
 	uint64_t config;
 } counters[COUNTERS] = {
-	[CPU_NS] = { "ns_per_buffer", "ns/buffer", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK },
-	[CYCLES] = { "cycles_per_buffer", "cycles", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES },
-	[INSTRUCTIONS] = { "instructions_per_buffer", "instructions", PERF_TYPE_HARDWARE,
+	[CPU_NS] = { "ns_per_buffer", PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK },
+	[CYCLES] = { "cycles_per_buffer", PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES },
+	[INSTRUCTIONS] = { "instructions_per_buffer", PERF_TYPE_HARDWARE,
 			   PERF_COUNT_HW_INSTRUCTIONS },
 };
 
@@ -55,10 +59,12 @@ struct member {
 	char accessor[16];
 };
 
-/* A thread of vhost's, and a file descriptor for each counter, or -1 */
+/* A thread of vhost's: a file descriptor for each counter, or -1; CPU time until now, in ns,
+ * and in the turns of each accessor
+ */
 struct worker {
-	int tid;
 	int fd[COUNTERS];
+	double ns, sum[ACCESSORS];
 };
 
 /* What was read at one time, or between two */
@@ -77,6 +83,8 @@ struct compare {
 	unsigned int members;
 	struct worker *worker;
 	unsigned int workers;
+	/* There are other devices that the same threads may work for. */
+	bool shared;
 	bool counts[COUNTERS];
 	/* By accessor, round, and which of the two turns */
 	struct reading reading[ACCESSORS][ROUNDS][2];
@@ -131,102 +139,117 @@ static bool is_meant(const struct compare *c, const struct device *d)
 
 static void add_worker(struct compare *c, int tid)
 {
-	struct perf_event_attr attr = { .size = sizeof(attr) };
-	struct worker *w;
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
+	};
+	struct worker w = { 0 };
 
-	c->worker = xrealloc(c->worker, (c->workers + 1) * sizeof(*w));
-	w = &c->worker[c->workers++];
-	w->tid = tid;
 	for (int i = 0; i < COUNTERS; i++) {
 		attr.type = counters[i].type;
 		attr.config = counters[i].config;
-		w->fd[i] = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-		if (w->fd[i] >= 0)
+		w.fd[i] = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+		if (w.fd[i] >= 0)
 			continue;
-		c->counts[i] = false;
+		/* It has ended meanwhile. */
+		if (errno == ESRCH)
+			return;
 		if (i == CPU_NS)
 			die(EXIT_BLIND, "thread %d: its CPU time cannot be counted: %s; run it as root, with a perf_event_paranoid that lets it",
 			    tid, strerror(errno));
+		c->counts[i] = false;
 	}
+	c->worker = xrealloc(c->worker, (c->workers + 1) * sizeof(w));
+	c->worker[c->workers++] = w;
+}
+
+/* Those in a directory of /proc; of whom, or 0 for all. Returns whether there is one. */
+static bool add_workers_in(struct compare *c, const char *path, int of)
+{
+	unsigned int before = c->workers;
+	DIR *dir = opendir(sys_path("%s", path));
+	struct dirent *e;
+	char *comm;
+	int whose;
+
+	while (dir && (e = readdir(dir))) {
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		comm = read_file(sys_path("%s/%s/comm", path, e->d_name));
+		if (comm && sscanf(comm, "vhost-%d", &whose) == 1 && (!of || whose == of))
+			add_worker(c, atoi(e->d_name));
+		free(comm);
+	}
+	if (dir)
+		closedir(dir);
+	return c->workers > before;
 }
 
 /*
- * vhost's threads have the name of the process that they work for. They are in it; or
- * they are kernel threads, if vhost's parameter fork_from_owner_default says so.
+ * A thread of vhost's is called after the task that became the device's owner, and is in
+ * its process. Or it is a kernel thread, if vhost's parameter fork_from_owner_default says
+ * so. Returns whether process @pid has one.
  */
-static bool is_worker(const char *comm, int pid)
+static bool add_workers(struct compare *c, int pid)
 {
-	char *text = read_file(sys_path("%s", comm)), want[32];
-	bool is;
+	char *tasks = xasprintf("/proc/%d/task", pid);
+	bool found = add_workers_in(c, tasks, 0) || add_workers_in(c, "/proc", pid);
 
-	snprintf(want, sizeof(want), "vhost-%d\n", pid);
-	is = text && !strcmp(text, want);
-	free(text);
-	return is;
+	free(tasks);
+	return found;
 }
 
-static void add_workers(struct compare *c, int pid)
+static void add_members(struct compare *c, const struct device *d)
 {
-	const char *dirs[] = { xasprintf("/proc/%d/task", pid), "/proc" };
-	unsigned int before = c->workers;
-	struct dirent *e;
-	char *comm;
-	DIR *dir;
+	struct member *m;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(dirs) && c->workers == before; i++) {
-		dir = opendir(sys_path("%s", dirs[i]));
-		while (dir && (e = readdir(dir))) {
-			if (!isdigit((unsigned char)e->d_name[0]))
-				continue;
-			comm = xasprintf("%s/%s/comm", dirs[i], e->d_name);
-			if (is_worker(comm, pid))
-				add_worker(c, atoi(e->d_name));
-			free(comm);
-		}
-		if (dir)
-			closedir(dir);
+	for (unsigned int q = 0; q < d->nq; q++) {
+		c->member = xrealloc(c->member, (c->members + 1) * sizeof(*m));
+		m = &c->member[c->members++];
+		snprintf(m->dev, sizeof(m->dev), "%s", d->name);
+		m->queue = d->q[q].index;
+		snprintf(m->accessor, sizeof(m->accessor), "%s", d->q[q].accessor);
 	}
-	free((char *)dirs[0]);
-	if (c->workers == before)
-		die(EXIT_NO, "process %d has no thread of vhost's: its devices have no owner yet", pid);
 }
 
-/* Find the queues and the threads. All devices of a process share what its threads are called. */
+/* Find the queues and the threads, process by process. */
 static void find(struct compare *c)
 {
-	unsigned int n, shared = 0;
+	unsigned int n, i, k, meant = 0;
 	struct device *all;
 
 	n = devices_read(&all, 0);
-	for (unsigned int i = 0; i < n; i++) {
-		struct device *d = &all[i];
-		bool first = true;
-
-		if (!is_meant(c, d))
+	for (i = 0; i < n; i++) {
+		if (!is_meant(c, &all[i]))
 			continue;
-		for (unsigned int q = 0; q < d->nq; q++) {
-			struct member *m;
-
-			c->member = xrealloc(c->member, (c->members + 1) * sizeof(*m));
-			m = &c->member[c->members++];
-			snprintf(m->dev, sizeof(m->dev), "%s", d->name);
-			m->queue = d->q[q].index;
-			snprintf(m->accessor, sizeof(m->accessor), "%s", d->q[q].accessor);
+		meant++;
+		for (k = 0; k < i; k++)
+			if (all[k].pid == all[i].pid && is_meant(c, &all[k]))
+				break;
+		if (k < i)
+			continue;
+		if (!add_workers(c, all[i].pid)) {
+			fail(EXIT_NO, "%s is left out: process %d has no thread of vhost's. The device has no owner yet, or the process that opened it gave it to another one",
+			     all[i].name, all[i].pid);
+			continue;
 		}
-		for (unsigned int k = 0; k < n; k++) {
-			if (k == i || all[k].pid != d->pid)
+		for (k = 0; k < n; k++) {
+			if (all[k].pid != all[i].pid)
 				continue;
-			shared += !is_meant(c, &all[k]);
-			first = first && k > i;
+			if (is_meant(c, &all[k]))
+				add_members(c, &all[k]);
+			else
+				c->shared = true;
 		}
-		if (first)
-			add_workers(c, d->pid);
 	}
 	devices_free(all, n);
+	if (!meant)
+		die(EXIT_NO, "%s; 'vhostctl list' shows the devices",
+		    c->target && strcmp(c->target, "all") ? "no such device or process" :
+							    "no vhost device is open");
 	if (!c->members)
-		die(EXIT_NO, "%s; 'vhostctl list' shows the devices", c->target && strcmp(c->target, "all") ?
-		    "no such device or process" : "no vhost device is open");
-	if (shared)
+		die(EXIT_NO, "nothing to compare");
+	if (c->shared)
 		fprintf(stderr, "vhostctl: %s: its process has other devices, and one cannot tell their threads apart: CPU time is that of all. Name the process instead to switch them all\n",
 			c->target);
 }
@@ -238,6 +261,11 @@ static int set_accessor(const struct member *m, const char *accessor)
 	return write_file(sys_path(VHOST_DEBUGFS "/%s/%u/accessor", m->dev, m->queue), accessor);
 }
 
+static bool is_gone(int ret)
+{
+	return ret == -ENOENT || ret == -ENODEV || ret == -EIO;
+}
+
 static void switch_to(const struct compare *c, const char *accessor)
 {
 	for (unsigned int i = 0; i < c->members; i++) {
@@ -245,31 +273,51 @@ static void switch_to(const struct compare *c, const char *accessor)
 
 		if (ret == -EINVAL)
 			die(EXIT_USAGE, "the kernel has no accessor '%s'; 'vhostctl show' has them", accessor);
-		if (ret == -EACCES || ret == -EPERM)
-			die(EXIT_BLIND, "%s: %s; only root may set the accessor", c->member[i].dev,
-			    strerror(-ret));
-		if (ret)
+		if (is_gone(ret))
 			die(EXIT_NO, "device %s is gone", c->member[i].dev);
+		if (ret)
+			die(EXIT_BLIND, "%s: the accessor cannot be set: %s; only root may, and a kernel in lockdown lets nobody write to debugfs",
+			    c->member[i].dev, strerror(-ret));
 	}
+}
+
+/* Set all as they were; false if that failed for one that is still there. */
+static bool give_back(const struct compare *c)
+{
+	bool ok = true;
+
+	for (unsigned int i = 0; i < c->members; i++) {
+		int ret = set_accessor(&c->member[i], c->member[i].accessor);
+
+		ok = ok && (!ret || is_gone(ret));
+	}
+	return ok;
 }
 
 /*
  * A child gives the accessors back when the pipe closes: when all is done, and as well when
- * this process is killed.
+ * this process is killed. Until then nobody else compares: who does would take for the
+ * accessors of before what they are in a turn.
  */
+static const struct compare *guarded;
 static int guard_fd = -1;
 static pid_t guard;
 
 static void begin_guard(const struct compare *c)
 {
-	int fds[2], failed = 0;
+	int fds[2], dir = open(sys_path(VHOST_DEBUGFS), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char byte;
 
-	if (pipe(fds) || (guard = fork()) < 0)
+	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB))
+		die(EXIT_BLIND, "%s; wait for it to end", dir < 0 ? strerror(errno) :
+		    "another comparison is running");
+	guard = pipe(fds) ? -1 : fork();
+	if (guard < 0)
 		die(EXIT_BLIND, "cannot start a process: %s", strerror(errno));
 	if (guard) {
 		close(fds[0]);
 		guard_fd = fds[1];
+		guarded = c;
 		return;
 	}
 	close(fds[1]);
@@ -279,35 +327,50 @@ static void begin_guard(const struct compare *c)
 	signal(SIGHUP, SIG_IGN);
 	while (read(fds[0], &byte, 1) < 0 && errno == EINTR)
 		;
-	for (unsigned int i = 0; i < c->members; i++) {
-		int ret = set_accessor(&c->member[i], c->member[i].accessor);
-
-		failed |= ret && ret != -ENOENT && ret != -ENODEV && ret != -EIO;
-	}
-	_exit(failed);
+	_exit(!give_back(c));
 }
 
 /* At exit, too: whatever goes wrong, the accessors are as they were. */
-static void end_guard(void)
+static bool end_guard(void)
 {
 	int status = 0;
 
 	if (guard_fd < 0)
-		return;
+		return true;
 	close(guard_fd);
 	guard_fd = -1;
 	while (waitpid(guard, &status, 0) < 0 && errno == EINTR)
 		;
-	if (status)
-		fail(EXIT_NO, "the accessors could not be set to what they were; 'vhostctl list' shows them");
+	if (!status || give_back(guarded))
+		return true;
+	fail(EXIT_NO, "the accessors could not be set to what they were; 'vhostctl list' shows them");
+	return false;
+}
+
+static void end_guard_at_exit(void)
+{
+	end_guard();
 }
 
 /* --- measuring --- */
 
-static void read_now(const struct compare *c, struct reading *r)
+/* A counter of a thread. One that shares its hardware with others is of no use. */
+static double read_counter(struct compare *c, unsigned int worker, int counter)
+{
+	uint64_t v[3]; /* value, time enabled, time running */
+
+	if (!c->counts[counter] ||
+	    read(c->worker[worker].fd[counter], v, sizeof(v)) != sizeof(v))
+		return 0;
+	if (counter != CPU_NS && v[1] != v[2])
+		c->counts[counter] = false;
+	return v[0];
+}
+
+static void read_now(struct compare *c, struct reading *r)
 {
 	struct device d;
-	uint64_t v;
+	double v;
 
 	memset(r, 0, sizeof(*r));
 	for (unsigned int i = 0; i < c->members; i++) {
@@ -319,10 +382,22 @@ static void read_now(const struct compare *c, struct reading *r)
 		device_free(&d);
 	}
 	for (unsigned int i = 0; i < c->workers; i++)
-		for (int k = 0; k < COUNTERS; k++)
-			if (c->counts[k] && read(c->worker[i].fd[k], &v, sizeof(v)) == sizeof(v))
-				r->count[k] += v;
+		for (int k = 0; k < COUNTERS; k++) {
+			v = read_counter(c, i, k);
+			r->count[k] += v;
+			if (k == CPU_NS)
+				c->worker[i].ns = v;
+		}
 	r->seconds = now();
+}
+
+/* Sleep, and stop soon if there is a signal. */
+static void wait_for(double seconds)
+{
+	double end = now() + seconds;
+
+	while (!interrupted && now() < end)
+		nap(fmin(end - now(), 0.1));
 }
 
 static void turn(struct compare *c, unsigned int accessor, bool second, double seconds)
@@ -330,28 +405,49 @@ static void turn(struct compare *c, unsigned int accessor, bool second, double s
 	struct reading before, after, *r = &c->reading[accessor][c->rounds][second];
 
 	switch_to(c, c->accessor[accessor]);
-	nap(seconds * SETTLING);
+	wait_for(seconds * SETTLING);
 	read_now(c, &before);
-	nap(seconds * (1 - SETTLING));
+	for (unsigned int i = 0; i < c->workers; i++)
+		c->worker[i].sum[accessor] -= c->worker[i].ns;
+	wait_for(seconds * (1 - SETTLING));
 	read_now(c, &after);
+	for (unsigned int i = 0; i < c->workers; i++)
+		c->worker[i].sum[accessor] += c->worker[i].ns;
 	r->seconds = after.seconds - before.seconds;
 	r->used = after.used - before.used;
 	for (int k = 0; k < COUNTERS; k++)
 		r->count[k] = after.count[k] - before.count[k];
 }
 
+/* The accessors in an order by chance */
+static void draw(unsigned int *order, unsigned int n)
+{
+	unsigned int k, chance, was;
+
+	for (unsigned int i = 0; i < n; i++)
+		order[i] = i;
+	for (unsigned int i = n - 1; i; i--) {
+		if (getrandom(&chance, sizeof(chance), 0) != sizeof(chance))
+			chance = 0;
+		k = chance % (i + 1);
+		was = order[i];
+		order[i] = order[k];
+		order[k] = was;
+	}
+}
+
 static void measure(struct compare *c)
 {
 	double seconds = c->time / (2 * ROUNDS * c->accessors);
+	unsigned int order[ACCESSORS], n = c->accessors;
 	bool progress = isatty(STDERR_FILENO);
-	unsigned int i;
 
 	for (c->rounds = 0; c->rounds < ROUNDS; c->rounds++) {
 		if (progress)
 			fprintf(stderr, "\rround %u of %d ", c->rounds + 1, ROUNDS);
-		for (i = 0; i < 2 * c->accessors && !interrupted; i++)
-			turn(c, i < c->accessors ? i : 2 * c->accessors - 1 - i,
-			     i >= c->accessors, seconds);
+		draw(order, n);
+		for (unsigned int i = 0; i < 2 * n && !interrupted; i++)
+			turn(c, order[i < n ? i : 2 * n - 1 - i], i >= n, seconds);
 		if (interrupted)
 			break;
 	}
@@ -416,38 +512,40 @@ static char *cpu_words(const struct ratio *r)
 {
 	if (ratio_differs(r))
 		return span(r, "less CPU time a buffer", "more CPU time a buffer");
-	if (ratio_doubt(r) > MAX_DOUBT)
-		return xasprintf("cannot tell about CPU time: the load changes too much (%.0f %% less to %.0f %% more); compare for longer with --time",
+	if (ratio_most(r) > MAX_DOUBT)
+		return xasprintf("cannot tell about CPU time: the load changes too much (%.1f %% less to %.1f %% more); compare for longer with --time",
 				 100 * (1 - r->low), 100 * (r->high - 1));
-	return xasprintf("no difference in CPU time (at most %.1f %%)",
-			 100 * fmax(1 - r->low, r->high - 1));
+	return xasprintf("no difference in CPU time (at most %.1f %%)", 100 * ratio_most(r));
 }
 
 static char *rate_words(const struct ratio *r, double busy)
 {
-	char *span_text, *text;
-
-	if (ratio_differs(r)) {
-		span_text = span(r, "fewer buffers a second", "more buffers a second");
-		text = xasprintf("%s", span_text);
-		free(span_text);
-		return text;
-	}
-	if (ratio_doubt(r) > MAX_DOUBT)
+	if (ratio_differs(r))
+		return span(r, "fewer buffers a second", "more buffers a second");
+	if (ratio_most(r) > MAX_DOUBT)
 		return xstrdup("cannot tell about buffers a second: the load changes too much");
 	return xasprintf("no difference in buffers a second (at most %.1f %%)%s",
-			 100 * fmax(1 - r->low, r->high - 1),
-			 busy < 0.9 ? ", the load is limited elsewhere" : "");
+			 100 * ratio_most(r), busy < 0.9 ? ", the load is limited elsewhere" : "");
 }
 
 static json_object *json_ratio(const struct ratio *r)
 {
 	json_object *o = json_object_new_object();
 
-	json_num(o, "ratio", r->mid);
-	json_num(o, "low", r->low);
-	json_num(o, "high", r->high);
+	json_object_object_add(o, "ratio", json_object_new_double(r->mid));
+	json_object_object_add(o, "low", json_object_new_double(r->low));
+	json_object_object_add(o, "high", json_object_new_double(r->high));
 	return o;
+}
+
+/* The share of its turns for which the busiest thread ran */
+static double busiest(const struct compare *c, unsigned int accessor, double seconds)
+{
+	double most = 0;
+
+	for (unsigned int i = 0; i < c->workers; i++)
+		most = fmax(most, c->worker[i].sum[accessor]);
+	return seconds > 0 ? most / seconds / NSEC : 0;
 }
 
 /* Against the first accessor. Returns false if there was too little to count. */
@@ -463,6 +561,7 @@ static bool report(const struct compare *c)
 	json_str(o, "target", c->target ? c->target : "all");
 	json_int(o, "rounds", c->rounds);
 	json_int(o, "workers", c->workers);
+	json_flag(o, "shared", c->shared);
 	json_object_object_add(o, "accessors", list);
 	if (!c->json)
 		printf("%-10s %11s %11s %7s%s%s\n", "accessor", "buffers/s", "ns/buffer", "busy",
@@ -470,7 +569,7 @@ static bool report(const struct compare *c)
 		       c->counts[INSTRUCTIONS] ? " instructions" : "");
 	for (unsigned int i = 0; i < c->accessors; i++) {
 		t[i] = total(c, i);
-		busy[i] = t[i].seconds ? t[i].count[CPU_NS] / t[i].seconds / NSEC / c->workers : 0;
+		busy[i] = busiest(c, i, t[i].seconds);
 		one = json_object_new_object();
 		json_str(one, "accessor", c->accessor[i]);
 		json_num(one, "buffers_per_second", t[i].seconds ? t[i].used / t[i].seconds : 0);
@@ -494,9 +593,15 @@ static bool report(const struct compare *c)
 		putchar('\n');
 	}
 	for (unsigned int i = 1; i < c->accessors; i++) {
-		if (!compare_figure(c, i, CPU_NS, &cpu) || !compare_figure(c, i, RATE, &r)) {
+		if (!compare_figure(c, i, RATE, &r)) {
 			fail(EXIT_NO, "%s: cannot tell: only %zu of %u rounds had traffic; at least %d must",
-			     c->accessor[i], cpu.pairs, c->rounds, RATIO_MIN_PAIRS);
+			     c->accessor[i], r.pairs, c->rounds, RATIO_MIN_PAIRS);
+			enough = false;
+			continue;
+		}
+		if (!compare_figure(c, i, CPU_NS, &cpu)) {
+			fail(EXIT_NO, "%s: cannot tell: vhost's threads ran in only %zu of %u rounds; did the device get another owner or worker?",
+			     c->accessor[i], cpu.pairs, c->rounds);
 			enough = false;
 			continue;
 		}
@@ -534,17 +639,18 @@ int cmd_compare(int argc, char **argv)
 		.time = 20, .accessor = { "uaccess", "ringmap" }, .accessors = 2,
 		.counts = { true, true, true },
 	};
-	bool enough;
+	bool enough, as_before;
 
 	parse_verb(&argp, argc, argv, &c);
 	find(&c);
 	catch_signals();
 	begin_guard(&c);
-	atexit(end_guard);
+	atexit(end_guard_at_exit);
 	measure(&c);
-	end_guard();
+	as_before = end_guard();
 	if (interrupted && c.rounds < RATIO_MIN_PAIRS)
-		return fail(EXIT_NO, "stopped before there was enough to compare; the accessors are as before");
+		return fail(EXIT_NO, "stopped before there was enough to compare%s", as_before ?
+			    "; the accessors are as before" : "");
 	enough = report(&c);
 	for (unsigned int i = 0; i < c.workers; i++)
 		for (int k = 0; k < COUNTERS; k++)
@@ -552,5 +658,5 @@ int cmd_compare(int argc, char **argv)
 				close(c.worker[i].fd[k]);
 	free(c.worker);
 	free(c.member);
-	return enough ? EXIT_OK : EXIT_NO;
+	return enough && as_before ? EXIT_OK : EXIT_NO;
 }

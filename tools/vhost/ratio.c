@@ -71,7 +71,7 @@ bool ratio_differs(const struct ratio *r)
 	return r->low > 1 || r->high < 1;
 }
 
-double ratio_doubt(const struct ratio *r)
+double ratio_most(const struct ratio *r)
 {
-	return (r->high - r->low) / 2;
+	return fmax(1 - r->low, r->high - 1);
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* With fewer pairs an interval of 95 % is much too wide. */
-#define RATIO_MIN_PAIRS	8
+#define RATIO_MIN_PAIRS	10
 
 /**
  * struct ratio - b/a, of pairs that were measured next to each other
@@ -30,7 +30,8 @@ struct ratio {
  *
  * It is the Hodges-Lehmann estimate of the logarithms' differences, and the interval
  * that belongs to Wilcoxon's signed-rank test. That is exact for every noise that treats
- * both alike, whatever its distribution: bursts and outliers do no harm.
+ * both alike, whatever its distribution. Who draws by chance which of the two comes first
+ * makes it so: bursts, outliers and periods do no harm.
  *
  * Return: false if fewer than RATIO_MIN_PAIRS pairs can be used.
  */
@@ -39,7 +40,7 @@ bool ratio_of(const double *a, const double *b, size_t n, struct ratio *r);
 /* Whether 1, no difference, is outside of the interval. */
 bool ratio_differs(const struct ratio *r);
 
-/* Half of the interval's width, as a share of 1. */
-double ratio_doubt(const struct ratio *r);
+/* The greatest difference in the interval, as a share of 1. */
+double ratio_most(const struct ratio *r);
 
 #endif /* RATIO_H */
