@@ -65,11 +65,12 @@ drifted() {
 	g config user.name ringmap
 	g config user.email ringmap@localhost
 	# Only what composing looks at is checked out.
-	g sparse-checkout set --no-cone /Makefile /scripts/ /arch/x86/Makefile \
-		/drivers/vhost/net.c "/$2"
-	# A newer base has the fixes, but for the one that no 6.12.y has.
+	g sparse-checkout set --no-cone /Makefile /scripts/ /arch/x86/Makefile /drivers/vhost/ "/$2"
+	# A newer base has the fixes, but for those that no 6.12.y has.
 	g checkout -q -B base
-	g apply -R "$here/$patches/vhost-net-flush.patch"
+	for fix in $(sed -n '/^end of fixes/q; s/^patch \(.*\)\.patch/\1/p' series | tac); do
+		compgen -G "$patches/$fix.from-*.patch" > /dev/null || g apply -R "$here/$patches/$fix.patch"
+	done
 	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 999/' "$tree/Makefile"
 	sed -i "$1" "$tree/$2"
 	! g diff --quiet -- "$2" || note "$2 has not what '$1' changes"

@@ -3,10 +3,13 @@
  * vhost ring mappings on vhost-scsi: a RAM disk through its request queue.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+
 #include "ringmap_devices.h"
 #include "scsi.h"
 
-#define WINDOW	24		/* commands under way */
+#define WINDOW		24		/* commands under way */
+#define MAX_IO_VQS	"/sys/module/vhost_scsi/parameters/max_io_vqs"
 
 FIXTURE(scsi) {
 	struct scsi s;
@@ -114,6 +117,21 @@ TEST_F_TIMEOUT(scsi, hotplug, PATIENCE)
 	}
 	mapped = vdev_stat(&s->d.vdev, SCSI_EVT, "mapped") - before.mapped;
 	EXPECT_EQ(!strcmp(variant->accessor, "ringmap"), mapped > 0);
+}
+
+/* As many queues as vhost-scsi allows: more than one kmalloc() has room for. */
+TEST_F_TIMEOUT(scsi, all_queues, PATIENCE)
+{
+	char before[16];
+	int fd;
+
+	read_text(MAX_IO_VQS, before, sizeof(before));
+	ASSERT_LT(0, write_text(MAX_IO_VQS, "1024")) { TH_LOG("%s", strerror(errno)); }
+	fd = open("/dev/vhost-scsi", O_RDWR);
+	EXPECT_LE(0, fd) { TH_LOG("%s", strerror(errno)); }
+	if (fd >= 0)
+		close(fd);
+	ASSERT_LT(0, write_text(MAX_IO_VQS, before)) { TH_LOG("%s", strerror(errno)); }
 }
 
 TEST_HARNESS_MAIN
