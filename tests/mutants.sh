@@ -20,7 +20,7 @@ run() {
 	[ "$on" = vm ] || timeout=300
 	ringvm --kernel "$(image "$on")" --timeout $timeout --tap 1 --memory 4G --quiet \
 		--append "numa=fake=2 ${2:-}" --log "$logs/mutant.console" -- \
-		"${3:-} sh $here/vm/in-vm.sh $selftests $selftests/$program -r $1" \
+		"STATIC_KEY_ON=1 ${3:-} sh $here/vm/in-vm.sh $selftests $selftests/$program -r $1" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
 }
 

@@ -24,7 +24,7 @@ fi
 
 # run_suite NAME
 run_suite() {
-	local name=$1 under=$check on=$accel numa=()
+	local name=$1 under=$check on=$accel numa=() key=''
 	case $name in
 	mm) under='' on=auto ;;
 	debugfs) on=single ;;
@@ -32,11 +32,12 @@ run_suite() {
 	case $name in
 	mm | vhost | faults) numa=(--append numa=fake=2) ;;
 	esac
+	[ "$on" = single ] || key=STATIC_KEY_ON=1
 	say "$name: running in the VM ($variant kernel)"
 	ringvm --kernel "$kernel" --accel "$on" --timeout "$timeout" --tap 1 \
 		--skips configs/skips --memory 4G \
 		--log "$logs/selftests-$name-$variant.console" "${numa[@]}" -- \
-		"sh $here/vm/in-vm.sh $selftests $under $selftests/$(suite_program "$name") ${T:+-r $T}"
+		"$key sh $here/vm/in-vm.sh $selftests $under $selftests/$(suite_program "$name") ${T:+-r $T}"
 }
 
 want=${1:-}

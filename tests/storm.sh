@@ -12,4 +12,4 @@ esac
 prepare
 ringvm --kernel "$kernel" --timeout $((goals[3] + 300)) --memory 4G --append numa=fake=2 \
 	--log "$logs/storm-$variant.console" -- \
-	"sh $here/vm/in-vm.sh $selftests $selftests/ringmap_storm_test ${goals[*]}"
+	"STATIC_KEY_ON=1 sh $here/vm/in-vm.sh $selftests $selftests/ringmap_storm_test ${goals[*]}"
