@@ -33,6 +33,7 @@ help-all:
 #|   make selftests    run the selftests in the VM; T=name runs one test
 #|   make bench        count what a packet costs, by each accessor and on the
 #|                     base; writes a report with plots; QUICK=1 is a subset
+#|   make deb          packages: modules for stock 6.12 kernels, and vhostctl
 #|   make qemu-demo    migrate with adaptive compression, draw a picture
 #|
 #|   make tree         base kernel plus our commits, as a git tree
@@ -108,7 +109,7 @@ distclean: clean
 	rm -rf "$(RINGMAP_CACHE)"
 
 # The tree, the kernel, the series
-.PHONY: tree kernel refresh series bases shell lint vhostctl
+.PHONY: tree kernel refresh series bases deb shell lint vhostctl
 tree:
 	$(deps) check build
 	@scripts/compose.sh
@@ -129,6 +130,10 @@ series:
 bases:
 	$(deps) check build
 	@scripts/bases.sh $(V)
+
+deb:
+	$(deps) install build deb
+	@scripts/deb.sh
 
 shell:
 	$(deps) check build vm

@@ -29,6 +29,7 @@ say "checkpatch: $((${#kernel[@]} + ${#trace[@]})) kernel files (strict), ${#too
 # BRACKET_SPACE: a macro that is an initialiser. MACRO_ARG_*: stubs, and macros of
 # which only one branch is evaluated.
 checkpatch --strict --ignore BRACKET_SPACE,MACRO_ARG_UNUSED,MACRO_ARG_REUSE -f "${kernel[@]}" || note "checkpatch: see above"
+checkpatch --strict --ignore BRACKET_SPACE,COMPLEX_MACRO -f "$here"/dkms/*.c "$here"/dkms/include/linux/*.h || note "checkpatch: see above"
 # Trace events are not as other C.
 checkpatch --ignore COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON -f "${trace[@]}" ||
 	note "checkpatch: see above"
@@ -76,6 +77,7 @@ done
 
 say "shellcheck"
 # SC2034: common.sh sets what others use.
-shellcheck -x -e SC1091,SC2034 scripts/*.sh vm/*.sh bench/*.sh tests/*.sh qemu/*.sh .ci/run || note "shellcheck: see above"
+shellcheck -x -e SC1091,SC2034 scripts/*.sh vm/*.sh bench/*.sh tests/*.sh qemu/*.sh .ci/run \
+	dkms/newer debian/*.p* || note "shellcheck: see above"
 [ "$bad" = 0 ] || die "not clean"
 say "clean"

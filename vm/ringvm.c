@@ -43,11 +43,14 @@ struct chan {
 	int sink;		/* also copied there as it comes, or -1 */
 };
 
+#define MAX_MODULES	64
+
 static struct config {
+	const char *module[MAX_MODULES];
 	const char *kernel, *root, *accel, *log, *out, *skips, *plugin;
 	const char *state;
 	char *cmd, *qemu, *append;
-	int timeout, cpus, docs;
+	int nmodules, timeout, cpus, docs;
 	const char *mem;
 	bool interactive, quiet, icount;
 } cfg = {
@@ -134,6 +137,12 @@ static void make_initrd(const char *path, const char *cmd, const char *nonce)
 
 		snprintf(name, sizeof(name), "bin/%s", applets[i]);
 		newc(f, name, S_IFLNK | 0777, "busybox", 7);
+	}
+	for (int i = 0; i < cfg.nmodules; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "ringvm/module%d", i);
+		newc_file(f, name, cfg.module[i]);
 	}
 	newc(f, "ringvm/cmd", S_IFREG | 0600, cmd, strlen(cmd));
 	newc(f, "ringvm/nonce", S_IFREG | 0600, nonce, strlen(nonce));
@@ -568,6 +577,8 @@ static const struct argp_option options[] = {
 	{ "out", 'o', "FILE", 0, "the command's stdout, instead of ours", 0 },
 	{ "tap", 'T', "N", 0, "stdout is TAP of N test programs: check it", 0 },
 	{ "skips", 'S', "FILE", 0, "names of tests that may skip", 0 },
+	{ "module", 'M', "FILE", 0, "a kernel module to load before anything else, for a "
+	  "kernel that has its drivers in modules; may be given again", 0 },
 	{ "plugin", 'p', "FILE[,ARGS]", 0, "load a TCG plugin", 0 },
 	{ "qemu", 'Q', "ARGS", 0, "more arguments of QEMU's, split at blanks", 0 },
 	{ "interactive", 'i', NULL, 0, "a shell on this terminal", 0 },
@@ -643,6 +654,11 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		break;
 	case 'S':
 		cfg.skips = arg;
+		break;
+	case 'M':
+		if (cfg.nmodules == MAX_MODULES)
+			argp_error(st, "--module was given more than %d times", MAX_MODULES);
+		cfg.module[cfg.nmodules++] = arg;
 		break;
 	case 'p':
 		cfg.plugin = arg;

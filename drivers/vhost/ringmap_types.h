@@ -8,6 +8,7 @@
 #ifdef CONFIG_VHOST_RINGMAP
 
 #include <linux/mmu_notifier.h>
+#include <linux/mmu_notifier_keeps.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>

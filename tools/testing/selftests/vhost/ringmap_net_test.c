@@ -261,10 +261,16 @@ static int trace_count(const char *cause, const char *result)
 
 static void trace_start(void)
 {
-	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
 	write_text(TRACE "events/mmu_notifier/mmu_notifier_subscriber/enable",
 		   "1");
 	close(open(TRACE "trace", O_WRONLY | O_TRUNC));
+}
+
+/* Whether mm says why it invalidates, and what it keeps. A stock kernel's does not. */
+static bool mm_says_why(void)
+{
+	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	return !access(TRACE "events/mmu_notifier", F_OK);
 }
 
 static void numa_fast(void)
@@ -295,36 +301,37 @@ FIXTURE_TEARDOWN(storm)
 TEST_F_TIMEOUT(storm, loses_nothing, PATIENCE)
 {
 	struct storm_thread t = { &self->s, variant->once };
+	bool why = mm_says_why();
+	const char *kept = why ? variant->kept : NULL;
 	time_t end = time(NULL) + 60;
 	pthread_t thread;
 	int ret;
 
-	if (variant->kept) {
+	if (variant->kept)
 		numa_fast();
+	if (kept)
 		trace_start();
-	}
 	ASSERT_EQ(0, pthread_create(&thread, NULL, storm_loop, &t));
 	/* Until the memory has changed a hundred times under traffic. */
 	do {
 		ret = vring_run(&self->d, 2000, NULL);
 	} while (!ret && (self->s.rounds < 100 ||
-			  (variant->kept && time(NULL) < end &&
-			   trace_count(variant->kept, "kept") < 20)));
+			  (kept && time(NULL) < end && trace_count(kept, "kept") < 20)));
 	self->s.stop = true;
 	pthread_join(thread, NULL);
 	write_text("/proc/sys/kernel/numa_balancing", "0");
 	ASSERT_OK(&self->d, ret);
 
 	if (variant->event) {
-		EXPECT_GT(vring_stat_sum(&self->d, variant->event), 0);
+		EXPECT_GT(vring_stat_sum(&self->d, why ? variant->event : "dropped"), 0);
 		EXPECT_GT(vring_stat_sum(&self->d, "dropped"), 0);
 	} else if (!variant->kept) {
 		/* Each change of the accessor made it forget. */
 		EXPECT_GT(vring_stat_sum(&self->d, "fills"), 100);
 	}
-	if (variant->kept) {
-		EXPECT_GE(trace_count(variant->kept, "kept"), 20);
-		EXPECT_EQ(trace_count(variant->kept, "called"), 0);
+	if (kept) {
+		EXPECT_GE(trace_count(kept, "kept"), 20);
+		EXPECT_EQ(trace_count(kept, "called"), 0);
 	}
 	/* And once it is quiet, all is mapped again. */
 	ASSERT_OK(&self->d, vring_run(&self->d, 1000, NULL));
