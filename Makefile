@@ -69,6 +69,7 @@ help-all:
 #+   make mm-causes     provoke every cause of an invalidation, print what it keeps
 #+   make guest         boot a guest in the VM, test its net and vsock by each
 #+                      accessor
+#+   make stock-check   the packages on the distribution's kernels, in VMs
 #+   make hmm-tests     upstream's hmm-tests, on our kernel and on the base
 #+   make qemu-check    QEMU's migration tests and ours; T=name, SANITIZE=1
 #+
@@ -95,11 +96,11 @@ demo:
 	@scripts/demo.sh
 
 check:
-	$(deps) install build vm lint tools qemu model
+	$(deps) install build vm lint tools qemu model deb
 	@scripts/check.sh
 
 check-full:
-	$(deps) install build vm lint tools qemu model
+	$(deps) install build vm lint tools qemu model deb
 	@scripts/check.sh full
 
 clean:
@@ -158,8 +159,9 @@ doc-check: script = docs
 vhostctl-test: script = vhostctl
 bisect-check: script = bisect
 hmm-tests: script = hmm
+stock-check: script = stock
 $(tests):
-	$(deps) check build vm lint tools
+	$(deps) check build vm lint tools $(if $(filter stock-check,$@),deb)
 	@scripts/compose.sh >/dev/null
 	@tests/$(script).sh
 

@@ -19,6 +19,8 @@ mkdir -p "$verdicts"
 vm=(patches series Kconfig drivers include lib mm tools configs vm
 	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
 	bench/{ringcount.c,qemu-plugin.h})
+# The packages
+stock=(dkms debian scripts/deb.sh tests/stock.sh)
 qemu=(qemu/7.2 qemu/{build,check,source}.sh scripts/{apt,common,tree}.sh)
 
 # key PATH...: a hash of these files, of the base and of the tools. What is no file counts
@@ -88,6 +90,7 @@ part fuzz-short "${vm[@]}" tests/fuzz.sh -- \
 	env VARIANT=vm SEED=1 CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
 part budget "${vm[@]}" bench -- bench/bench.sh budget
 part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
+part stock-short "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
 part qemu-short "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh short
 if [ -n "$full" ]; then
 	part selftests-debug "${vm[@]}" tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
@@ -111,6 +114,7 @@ if [ -n "$full" ]; then
 	part ring-cost "${vm[@]}" bench -- bench/ring-cost.sh
 	part bench-quick "${vm[@]}" bench -- env QUICK=1 bench/bench.sh
 	part trace-cost "${vm[@]}" bench -- bench/trace-cost.sh
+	part stock "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh
 	part guest "${vm[@]}" tests/guest.sh -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
 	part qemu "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh

@@ -16,7 +16,6 @@ mv "$source"/include/trace "$source/dkms/include/"
 mv "$source"/drivers/vhost "$source/dkms/"
 # The kernel has its own of these.
 rm -r "$source"/{drivers,include} "$source"/dkms/vhost/{Kconfig,Makefile,iotlb.c,vringh.c}
-rm "$source"/dkms/vhost/{test.[ch],ringmap_windows.c}
 # dkms puts a module in the place of the kernel's own only if its version is higher.
 for driver in vhost net vsock scsi vdpa ringmap; do
 	sed -i '/^MODULE_VERSION(/d' "$source/dkms/vhost/$driver.c"

@@ -115,6 +115,7 @@ test_made_up_tree() {
 	for f in "$queue" "$queue/.." "$queue/../.." "$tmp/sys/module/vhost/parameters"; do
 		echo 'uaccess [checked] ringmap' > "$f/accessor"
 	done
+	echo '0 accessor=checked mode=checked worker=8' > "$queue/../queues"
 	echo 0 > "$queue/../../lock_times"
 	printf 'used 10\nmapped 30\nfallback 10\nfallback_absent 10\ninvalidate_zap 2\n' > "$queue/stats"
 	printf 'hold_ns 1024 5\nwait_ns 512 1\n' > "$queue/lock_times"

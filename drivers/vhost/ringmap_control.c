@@ -226,6 +226,73 @@ static ssize_t dev_accessor_write(struct file *file, const char __user *ubuf,
 }
 DEFINE_SHOW_STORE_ATTRIBUTE(dev_accessor);
 
+/*
+ * "DEVICE ACCESSOR" or "DEVICE/QUEUE ACCESSOR". For where debugfs cannot be written:
+ * lockdown refuses that.
+ */
+static int param_set_device(const char *val, const struct kernel_param *kp)
+{
+	int owner, accessor, n = 0, more = 0, ret = -ENODEV;
+	unsigned int id, queue = 0;
+	bool one_queue;
+	struct vhost_dev *dev;
+
+	if (sscanf(val, "%d-%u%n", &owner, &id, &n) != 2)
+		return -EINVAL;
+	val += n;
+	one_queue = sscanf(val, "/%u%n", &queue, &more) == 1;
+	val += more;
+	if (*val != ' ')
+		return -EINVAL;
+	accessor = sysfs_match_string(accessor_names, val + 1);
+	if (accessor < 0)
+		return accessor;
+	mutex_lock(&devices_lock);
+	list_for_each_entry(dev, &devices, ringmap_node) {
+		if (dev->ringmap_owner != owner || dev->ringmap_id != id)
+			continue;
+		if (!one_queue)
+			dev_set_accessor(dev, accessor);
+		else if (queue < dev->nvqs)
+			ringmap_set_accessor(&dev->vqs[queue]->ringmap, accessor,
+					     VHOST_MODE_SET);
+		else
+			break;
+		ret = 0;
+		break;
+	}
+	mutex_unlock(&devices_lock);
+	return ret;
+}
+
+static const struct kernel_param_ops device_param_ops = {
+	.set = param_set_device,
+};
+
+module_param_cb(device_accessor, &device_param_ops, NULL, 0200);
+MODULE_PARM_DESC(device_accessor, "Set the accessor of an open device: \"DEVICE[/QUEUE] ACCESSOR\"");
+
+/* For each queue a line, which can be read where accessor files cannot. */
+static int queues_show(struct seq_file *m, void *v)
+{
+	const struct vhost_dev *dev = m->private;
+	const struct vhost_worker *worker;
+	const struct vhost_ringmap *rm;
+	int i;
+
+	for (i = 0; i < dev->nvqs; i++) {
+		rm = &dev->vqs[i]->ringmap;
+		rcu_read_lock();
+		worker = rcu_dereference(dev->vqs[i]->worker);
+		seq_printf(m, "%d accessor=%s mode=%s worker=%d\n", i,
+			   accessor_names[READ_ONCE(rm->accessor)],
+			   accessor_names[READ_ONCE(rm->mode)], worker ? worker->pid : 0);
+		rcu_read_unlock();
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(queues);
+
 static int all_accessor_show(struct seq_file *m, void *v)
 {
 	struct vhost_dev *dev;
@@ -441,6 +508,7 @@ void vhost_ringmap_dev_publish(struct vhost_dev *dev)
 	dev->ringmap_dir = debugfs_create_dir(name, vhost_debugfs);
 	debugfs_create_file("accessor", 0600, dev->ringmap_dir, dev,
 			    &dev_accessor_fops);
+	debugfs_create_file("queues", 0400, dev->ringmap_dir, dev, &queues_fops);
 	for (i = 0; i < dev->nvqs; i++) {
 		rm = &dev->vqs[i]->ringmap;
 		snprintf(name, sizeof(name), "%d", i);

@@ -9,8 +9,6 @@
  * figures for two accessors; ratio.c says how they differ.
  */
 #define _GNU_SOURCE
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -83,8 +81,6 @@ struct compare {
 	unsigned int members;
 	struct worker *worker;
 	unsigned int workers;
-	/* There are other devices that the same threads may work for. */
-	bool shared;
 	bool counts[COUNTERS];
 	/* By accessor, round, and which of the two turns */
 	struct reading reading[ACCESSORS][ROUNDS][2];
@@ -163,42 +159,6 @@ static void add_worker(struct compare *c, int tid)
 	c->worker[c->workers++] = w;
 }
 
-/* Those in a directory of /proc; of whom, or 0 for all. Returns whether there is one. */
-static bool add_workers_in(struct compare *c, const char *path, int of)
-{
-	unsigned int before = c->workers;
-	DIR *dir = opendir(sys_path("%s", path));
-	struct dirent *e;
-	char *comm;
-	int whose;
-
-	while (dir && (e = readdir(dir))) {
-		if (!isdigit((unsigned char)e->d_name[0]))
-			continue;
-		comm = read_file(sys_path("%s/%s/comm", path, e->d_name));
-		if (comm && sscanf(comm, "vhost-%d", &whose) == 1 && (!of || whose == of))
-			add_worker(c, atoi(e->d_name));
-		free(comm);
-	}
-	if (dir)
-		closedir(dir);
-	return c->workers > before;
-}
-
-/*
- * A thread of vhost's is called after the task that became the device's owner, and is in
- * its process. Or it is a kernel thread, if vhost's parameter fork_from_owner_default says
- * so. Returns whether process @pid has one.
- */
-static bool add_workers(struct compare *c, int pid)
-{
-	char *tasks = xasprintf("/proc/%d/task", pid);
-	bool found = add_workers_in(c, tasks, 0) || add_workers_in(c, "/proc", pid);
-
-	free(tasks);
-	return found;
-}
-
 static void add_members(struct compare *c, const struct device *d)
 {
 	struct member *m;
@@ -212,35 +172,37 @@ static void add_members(struct compare *c, const struct device *d)
 	}
 }
 
-/* Find the queues and the threads, process by process. */
+/* The threads that work for a device, each once */
+static void add_workers(struct compare *c, const struct device *d)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < d->nq; i++) {
+		for (k = 0; k < i && d->q[k].worker != d->q[i].worker; k++)
+			;
+		if (k == i && d->q[i].worker)
+			add_worker(c, d->q[i].worker);
+	}
+}
+
+/* Find the queues and the threads. A device without a thread has no owner: it is idle. */
 static void find(struct compare *c)
 {
-	unsigned int n, i, k, meant = 0;
+	unsigned int n, meant = 0;
 	struct device *all;
 
 	n = devices_read(&all, 0);
-	for (i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int before = c->workers;
+
 		if (!is_meant(c, &all[i]))
 			continue;
 		meant++;
-		for (k = 0; k < i; k++)
-			if (all[k].pid == all[i].pid && is_meant(c, &all[k]))
-				break;
-		if (k < i)
-			continue;
-		if (!add_workers(c, all[i].pid)) {
-			fail(EXIT_NO, "%s is left out: process %d has no thread of vhost's. The device has no owner yet, or the process that opened it gave it to another one",
-			     all[i].name, all[i].pid);
-			continue;
-		}
-		for (k = 0; k < n; k++) {
-			if (all[k].pid != all[i].pid)
-				continue;
-			if (is_meant(c, &all[k]))
-				add_members(c, &all[k]);
-			else
-				c->shared = true;
-		}
+		add_workers(c, &all[i]);
+		if (c->workers > before)
+			add_members(c, &all[i]);
+		else
+			fail(EXIT_NO, "%s is left out: no thread works for it yet", all[i].name);
 	}
 	devices_free(all, n);
 	if (!meant)
@@ -249,21 +211,13 @@ static void find(struct compare *c)
 							    "no vhost device is open");
 	if (!c->members)
 		die(EXIT_NO, "nothing to compare");
-	if (c->shared)
-		fprintf(stderr, "vhostctl: %s: its process has other devices, and one cannot tell their threads apart: CPU time is that of all. Name the process instead to switch them all\n",
-			c->target);
 }
 
 /* --- switching --- */
 
 static int set_accessor(const struct member *m, const char *accessor)
 {
-	return write_file(sys_path(VHOST_DEBUGFS "/%s/%u/accessor", m->dev, m->queue), accessor);
-}
-
-static bool is_gone(int ret)
-{
-	return ret == -ENOENT || ret == -ENODEV || ret == -EIO;
+	return device_set_accessor(m->dev, m->queue, accessor);
 }
 
 static void switch_to(const struct compare *c, const char *accessor)
@@ -273,10 +227,10 @@ static void switch_to(const struct compare *c, const char *accessor)
 
 		if (ret == -EINVAL)
 			die(EXIT_USAGE, "the kernel has no accessor '%s'; 'vhostctl show' has them", accessor);
-		if (is_gone(ret))
+		if (ret == -ENOENT)
 			die(EXIT_NO, "device %s is gone", c->member[i].dev);
 		if (ret)
-			die(EXIT_BLIND, "%s: the accessor cannot be set: %s; only root may, and a kernel in lockdown lets nobody write to debugfs",
+			die(EXIT_BLIND, "%s: the accessor cannot be set: %s; only root may: run it with sudo",
 			    c->member[i].dev, strerror(-ret));
 	}
 }
@@ -289,7 +243,7 @@ static bool give_back(const struct compare *c)
 	for (unsigned int i = 0; i < c->members; i++) {
 		int ret = set_accessor(&c->member[i], c->member[i].accessor);
 
-		ok = ok && (!ret || is_gone(ret));
+		ok = ok && (!ret || ret == -ENOENT);
 	}
 	return ok;
 }
@@ -561,7 +515,6 @@ static bool report(const struct compare *c)
 	json_str(o, "target", c->target ? c->target : "all");
 	json_int(o, "rounds", c->rounds);
 	json_int(o, "workers", c->workers);
-	json_flag(o, "shared", c->shared);
 	json_object_object_add(o, "accessors", list);
 	if (!c->json)
 		printf("%-10s %11s %11s %7s%s%s\n", "accessor", "buffers/s", "ns/buffer", "busy",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The verb set. */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,33 +37,46 @@ static error_t set_parser(int key, char *arg, struct argp_state *st)
 	return ARGP_ERR_UNKNOWN;
 }
 
-/* The file that a target's accessor is in. */
-static const char *accessor_path(const char *target, char *name, size_t size)
+static int set_all(const char *accessor)
 {
+	int ret = write_file(sys_path(VHOST_DEBUGFS "/accessor"), accessor);
+	struct device *d;
+	unsigned int n;
+
+	if (ret != -EPERM)
+		return ret;
+	n = devices_read(&d, 0);
+	ret = 0;
+	for (unsigned int i = 0; i < n && (!ret || ret == -ENOENT); i++)
+		ret = device_set_accessor(d[i].name, -1, accessor);
+	devices_free(d, n);
+	return ret == -ENOENT ? 0 : ret;
+}
+
+/* 0 or a negative errno */
+static int set_accessor(const char *target, const char *accessor)
+{
+	char name[40];
 	int queue;
 
 	if (!strcmp(target, "all"))
-		return sys_path(VHOST_DEBUGFS "/accessor");
+		return set_all(accessor);
 	if (!strcmp(target, "default"))
-		return sys_path(VHOST_DEFAULT);
-	if (!device_parse(target, name, size, &queue))
+		return write_file(sys_path(VHOST_DEFAULT), accessor);
+	if (!device_parse(target, name, sizeof(name), &queue))
 		die(EXIT_USAGE, "'%s' is none of all, default, a device (1234-1) and a queue (1234-1/0)", target);
-	if (queue >= 0)
-		return sys_path(VHOST_DEBUGFS "/%s/%d/accessor", name, queue);
-	return sys_path(VHOST_DEBUGFS "/%s/accessor", name);
+	return device_set_accessor(name, queue, accessor);
 }
 
-static const char *lock_times_path(const char *target, char **value)
+static int set_lock_times(const char *target, const char *value)
 {
+	bool on = !strcmp(value, "on");
+
 	if (strcmp(target, "all"))
 		die(EXIT_USAGE, "lock_times are counted for all devices or none: set all lock_times on|off");
-	if (!strcmp(*value, "on"))
-		*value = "1";
-	else if (!strcmp(*value, "off"))
-		*value = "0";
-	else
-		die(EXIT_USAGE, "lock_times: '%s' is neither on nor off", *value);
-	return sys_path(VHOST_DEBUGFS "/lock_times");
+	if (!on && strcmp(value, "off"))
+		die(EXIT_USAGE, "lock_times: '%s' is neither on nor off", value);
+	return write_file(sys_path(VHOST_DEBUGFS "/lock_times"), on ? "1" : "0");
 }
 
 /* Names without the brackets of the one that is chosen. */
@@ -90,50 +104,44 @@ int cmd_set(int argc, char **argv)
 		NULL, NULL, NULL
 	};
 	struct set s = { 0 };
-	char name[40] = "", is[16];
-	const char *path;
 	json_object *o;
-	char *text, *value;
+	char *text;
 	int ret;
 
 	parse_verb(&argp, argc, argv, &s);
-	value = s.word[2];
 	if (!strcmp(s.word[1], "accessor"))
-		path = accessor_path(s.word[0], name, sizeof(name));
+		ret = set_accessor(s.word[0], s.word[2]);
 	else if (!strcmp(s.word[1], "lock_times"))
-		path = lock_times_path(s.word[0], &value);
+		ret = set_lock_times(s.word[0], s.word[2]);
 	else
 		return fail(EXIT_USAGE, "'%s' cannot be set; accessor and lock_times can", s.word[1]);
 
-	ret = write_file(path, value);
-	if (ret == -EINVAL) {
-		text = read_file(path);
+	switch (ret) {
+	case 0:
+		break;
+	case -EINVAL:
+		text = read_file(sys_path(VHOST_DEFAULT));
 		if (text)
 			no_brackets(text);
-		return fail(EXIT_USAGE, "accessor '%s': the kernel knows %s", value, text ? text : "none");
-	}
-	if (ret == -EACCES || ret == -EPERM)
-		return fail(EXIT_BLIND, "%s: %s; only root may set it: run it with sudo", path, strerror(-ret));
-	if (ret == -ENOENT || ret == -EIO || ret == -ENODEV) {
-		if (!name[0] || access(sys_path(VHOST_DEBUGFS "/accessor"), F_OK))
+		return fail(EXIT_USAGE, "accessor '%s': the kernel knows %s", s.word[2], text ? text : "none");
+	case -EACCES:
+		return fail(EXIT_BLIND, "only root may set that: run it with sudo");
+	case -EPERM:
+		return fail(EXIT_BLIND, "%s cannot be set: the kernel is in lockdown", s.word[1]);
+	case -ENOENT:
+		if (access(sys_path(VHOST_DEBUGFS), F_OK) || !isdigit((unsigned char)s.word[0][0]))
 			cannot_look(ENOENT);
 		return fail(EXIT_NO, "no device or queue %s, or no longer; 'vhostctl list' shows the devices", s.word[0]);
+	default:
+		return fail(EXIT_BLIND, "%s cannot be set: %s", s.word[1], strerror(-ret));
 	}
-	if (ret)
-		return fail(EXIT_BLIND, "%s: %s", path, strerror(-ret));
 	if (!s.json)
 		return EXIT_OK;
 
-	text = read_file(path);
-	if (text && strcmp(s.word[1], "accessor"))
-		snprintf(is, sizeof(is), "%s", text[0] == '1' || text[0] == 'Y' ? "on" : "off");
-	else
-		accessor_word(text ? text : "", is, sizeof(is));
-	free(text);
 	o = json_object_new_object();
 	json_str(o, "target", s.word[0]);
 	json_str(o, "what", s.word[1]);
-	json_str(o, "value", is);
+	json_str(o, "value", s.word[2]);
 	json_out(o, false);
 	return EXIT_OK;
 }

@@ -134,11 +134,6 @@ static int queue_read(struct queue *q, const char *dev, int what)
 	};
 	char *text;
 
-	text = queue_file(dev, q->index, "accessor");
-	if (!text)
-		return -errno;
-	accessor_word(text, q->accessor, sizeof(q->accessor));
-	free(text);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (!(what & parts[i].what))
 			continue;
@@ -151,22 +146,25 @@ static int queue_read(struct queue *q, const char *dev, int what)
 	return 0;
 }
 
+/* What all queues have, empty where they differ */
+static void common_accessor(struct device *d)
+{
+	snprintf(d->accessor, sizeof(d->accessor), "%s", d->nq ? d->q[0].accessor : "");
+	for (unsigned int i = 1; i < d->nq; i++)
+		if (strcmp(d->q[i].accessor, d->accessor))
+			d->accessor[0] = 0;
+}
+
 int device_read(struct device *d, const char *name, int what)
 {
-	const char *path = sys_path(VHOST_DEBUGFS "/%s/accessor", name);
-	char *text;
+	const char *path = sys_path(VHOST_DEBUGFS "/%s/queues", name);
+	char *text, *line, *save;
 	int ret;
 
 	memset(d, 0, sizeof(*d));
 	snprintf(d->name, sizeof(d->name), "%s", name);
 	if (sscanf(name, "%d-%u", &d->pid, &d->n) != 2)
 		return -ENOENT;
-	text = read_file(path);
-	if (!text)
-		return errno == EIO || errno == ENODEV ? -ENOENT : -errno;
-	accessor_word(text, d->accessor, sizeof(d->accessor));
-	free(text);
-
 	text = read_file(sys_path("/proc/%d/comm", d->pid));
 	if (text) {
 		text[strcspn(text, "\n")] = 0;
@@ -174,13 +172,18 @@ int device_read(struct device *d, const char *name, int what)
 		free(text);
 	}
 
-	for (;;) {
-		struct queue q = { .index = d->nq };
+	text = read_file(path);
+	if (!text)
+		return errno == EIO || errno == ENODEV ? -ENOENT : -errno;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		struct queue q = { 0 };
 
-		if (access(sys_path(VHOST_DEBUGFS "/%s/%u", name, d->nq), F_OK))
-			break;
+		if (sscanf(line, "%u accessor=%15s mode=%15s worker=%d", &q.index, q.accessor,
+			   q.mode, &q.worker) != 4)
+			continue;
 		ret = queue_read(&q, name, what);
 		if (ret) {
+			free(text);
 			free(q.c);
 			device_free(d);
 			return ret;
@@ -188,8 +191,28 @@ int device_read(struct device *d, const char *name, int what)
 		d->q = xrealloc(d->q, (d->nq + 1) * sizeof(q));
 		d->q[d->nq++] = q;
 	}
+	free(text);
+	common_accessor(d);
 	/* A device without queues is one that is being removed. */
 	return d->nq ? 0 : -ENOENT;
+}
+
+int device_set_accessor(const char *name, int queue, const char *accessor)
+{
+	char which[64], *text;
+	int ret;
+
+	if (queue < 0)
+		snprintf(which, sizeof(which), "%s", name);
+	else
+		snprintf(which, sizeof(which), "%s/%d", name, queue);
+	ret = write_file(sys_path(VHOST_DEBUGFS "/%s/accessor", which), accessor);
+	if (ret == -EPERM) {
+		text = xasprintf("%s %s", which, accessor);
+		ret = write_file(sys_path(VHOST_SET), text);
+		free(text);
+	}
+	return ret == -EIO || ret == -ENODEV ? -ENOENT : ret;
 }
 
 void device_free(struct device *d)
@@ -413,10 +436,10 @@ static void show_queue(const struct queue *q)
 {
 	char share[16];
 
-	printf("queue %u: accessor %s, mapped %s\n", q->index,
-	       q->accessor[0] ? q->accessor : "unknown",
+	printf("queue %u: accessor %s%s, mapped %s, thread %d\n", q->index, q->accessor,
+	       strcmp(q->accessor, q->mode) ? " (cannot map now)" : "",
 	       share_text(share, sizeof(share), queue_counter(q, "mapped"),
-			  queue_counter(q, "fallback")));
+			  queue_counter(q, "fallback")), q->worker);
 	for (unsigned int i = 0; i < q->nmap; i++) {
 		const struct ring_map *m = &q->map[i];
 
@@ -463,6 +486,8 @@ static json_object *queue_json(const struct queue *q)
 
 	json_int(o, "index", q->index);
 	json_str(o, "accessor", q->accessor);
+	json_str(o, "mode", q->mode);
+	json_int(o, "worker", q->worker);
 	for (unsigned int i = 0; i < q->nmap; i++) {
 		json_object *m = json_object_new_object();
 
@@ -505,7 +530,7 @@ int cmd_show(int argc, char **argv)
 	parse_verb(&argp, argc, argv, &s);
 	if (!device_parse(s.target, name, sizeof(name), &queue))
 		return fail(EXIT_USAGE, "'%s' is no device or queue, which look like 1234-1 and 1234-1/0", s.target);
-	if (access(sys_path(VHOST_DEBUGFS "/accessor"), R_OK))
+	if (access(sys_path(VHOST_DEBUGFS), R_OK))
 		cannot_look(errno);
 	ret = device_read(&d, name, READ_STATS | READ_MAP | READ_TIMES);
 	if (ret == -ENOENT)

@@ -31,9 +31,12 @@ struct times {
 	unsigned int n;
 };
 
+/* A virtqueue. @mode is what vhost does now; @worker a thread id, or 0. */
 struct queue {
 	unsigned int index;
 	char accessor[16];
+	char mode[16];
+	int worker;
 	struct counter *c;
 	unsigned int nc;
 	struct ring_map map[4];
@@ -64,10 +67,19 @@ enum { READ_STATS = 1, READ_MAP = 2, READ_TIMES = 4 };
 /* Where vhost's files are in debugfs. */
 #define VHOST_DEBUGFS	"/sys/kernel/debug/vhost"
 #define VHOST_DEFAULT	"/sys/module/vhost/parameters/accessor"
+/* Where an accessor is set that cannot be set there */
+#define VHOST_SET	"/sys/module/vhost_ringmap/parameters/device_accessor"
 
 /* Read one; -ENOENT if there is none, or it went while it was read. */
 int device_read(struct device *d, const char *name, int what);
 void device_free(struct device *d);
+
+/*
+ * Set the accessor of a device, or of queue @queue of it unless that is -1. Goes by vhost's
+ * parameter where lockdown does not let anybody write to debugfs. 0 or a negative errno:
+ * -EINVAL for what is no accessor, -ENOENT if there is no such device or queue.
+ */
+int device_set_accessor(const char *name, int queue, const char *accessor);
 
 /*
  * Read all, by number. Those that go meanwhile are left out. Returns how many, or

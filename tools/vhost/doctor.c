@@ -68,29 +68,88 @@ static const char *first_line(const char *path)
 	return line;
 }
 
+/* Our modules for a stock kernel, as dkms leaves them, packed or not */
+static bool modules_installed(const char *release)
+{
+	static const char * const ends[] = { "", ".xz", ".zst", ".gz" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		const char *path = sys_path("/lib/modules/%s/updates/dkms/vhost_ringmap.ko%s",
+					    release, ends[i]);
+
+		if (!access(path, F_OK))
+			return true;
+	}
+	return false;
+}
+
+/* Whether lockdown lets nobody write to debugfs, nor load what is not signed */
+static bool check_lockdown(struct doctor *d)
+{
+	const char *line = first_line("/sys/kernel/security/lockdown");
+
+	if (!line[0] || strstr(line, "[none]"))
+		return false;
+	say(d, NOTE, "lockdown", NULL,
+	    "%s: the kernel loads only signed modules; accessors are set by vhost's parameter, lock_times cannot be counted",
+	    line);
+	return true;
+}
+
+/* vhost is not ours: what is there, and how to get it. */
+static void check_missing_kernel(struct doctor *d, const char *release)
+{
+	bool loaded = there("/sys/module/vhost");
+
+	if (modules_installed(release) && loaded)
+		say(d, MISSING, "kernel",
+		    "stop what uses vhost, and run 'dpkg-reconfigure vhost-ringmap-dkms'; or reboot",
+		    "%s, whose own vhost is loaded; the package's modules are installed", release);
+	else if (modules_installed(release))
+		say(d, MISSING, "kernel", "load them: modprobe vhost_net",
+		    "%s; the package's modules are installed, and not loaded", release);
+	else if (!strncmp(release, "6.12.", 5))
+		say(d, MISSING, "kernel",
+		    "install vhost-ringmap-dkms and linux-headers-$(uname -r), or boot a kernel with CONFIG_VHOST_RINGMAP",
+		    loaded ? "%s, whose vhost has no ring mappings" :
+			     "%s, which has no vhost with ring mappings that could be loaded", release);
+	else
+		say(d, MISSING, "kernel",
+		    "boot Linux 6.12 and install vhost-ringmap-dkms, or a kernel with CONFIG_VHOST_RINGMAP",
+		    "%s, for which there are no modules with ring mappings", release);
+	check_lockdown(d);
+}
+
 /*
  * The option leaves a parameter, which all may see, and debugfs, which only root
- * may. Returns whether the kernel is ours.
+ * may. The package's modules say their version, which begins with the release whose vhost
+ * they are. Returns whether vhost is ours.
  */
 static bool check_kernel(struct doctor *d)
 {
+	const char *version = first_line("/sys/module/vhost_ringmap/version");
+	unsigned int from = 0, running = 0;
 	struct utsname u;
 
 	uname(&u);
-	if (there(VHOST_DEFAULT)) {
+	if (!there(VHOST_DEFAULT)) {
+		d->status = EXIT_BLIND;
+		check_missing_kernel(d, u.release);
+		return false;
+	}
+	if (!version[0]) {
 		say(d, FINE, "kernel", NULL, "%s, with CONFIG_VHOST_RINGMAP", u.release);
 		return true;
 	}
-	d->status = EXIT_BLIND;
-	if (there("/sys/module/vhost"))
-		say(d, MISSING, "kernel",
-		    "boot a kernel with CONFIG_VHOST_RINGMAP; 'make series' in ringmap's sources gives the patches",
-		    "%s, whose vhost has no ring mappings", u.release);
+	if (sscanf(version, "6.12.%u", &from) == 1 && sscanf(u.release, "6.12.%u", &running) == 1 &&
+	    running > from)
+		say(d, NOTE, "kernel", "look for a newer vhost-ringmap-dkms",
+		    "%s, with modules of vhost-ringmap-dkms %s, which lack what was fixed in vhost after 6.12.%u",
+		    u.release, version, from);
 	else
-		say(d, MISSING, "kernel",
-		    "load it: modprobe vhost_net; if there is none, boot a kernel with CONFIG_VHOST_NET and CONFIG_VHOST_RINGMAP",
-		    "%s, and vhost is not loaded", u.release);
-	return false;
+		say(d, FINE, "kernel", NULL, "%s, with modules of vhost-ringmap-dkms %s",
+		    u.release, version);
+	return true;
 }
 
 static void check_default(struct doctor *d)
@@ -156,6 +215,8 @@ static void check_knobs(struct doctor *d)
 {
 	const char *line = first_line(VHOST_DEBUGFS "/lock_times");
 
+	if (check_lockdown(d))
+		return;
 	if (line[0] == '1' || line[0] == 'Y')
 		say(d, NOTE, "lock_times", "when it is not needed: vhostctl set all lock_times off",
 		    "counting how long the map lock is held, which costs time");
@@ -164,7 +225,8 @@ static void check_knobs(struct doctor *d)
 	if (there(VHOST_DEBUGFS "/windows"))
 		say(d, NOTE, "windows", "in production: CONFIG_VHOST_RINGMAP_WINDOWS=n",
 		    "the kernel can stop in the middle of an access, for tests");
-	if (!there("/sys/kernel/debug/mmu_notifier/stats"))
+	if (!there("/sys/kernel/debug/mmu_notifier/stats") &&
+	    !there("/sys/module/vhost_ringmap/version"))
 		say(d, NOTE, "causes", "to count invalidations of all of mm: CONFIG_MMU_NOTIFIER_STATS=y",
 		    "no statistics of MMU notifiers; vhost's own are there");
 }

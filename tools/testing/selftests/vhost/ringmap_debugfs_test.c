@@ -148,6 +148,98 @@ TEST_F_TIMEOUT(debugfs, accessors, PATIENCE)
 	EXPECT_TRUE(says(NULL, "accessor", "uaccess checked ringmap"));
 }
 
+/* "queues" of a device: accessor and mode of @queue; returns the thread, or -1 */
+static int queue_says(struct vring_dev *d, int queue, const char *accessor)
+{
+	char path[160], is[16], mode[16];
+	int index, worker, ret = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/queues", d->vdev.debugfs);
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%d accessor=%15s mode=%15s worker=%d\n", &index, is, mode,
+			   &worker) == 4)
+		if (index == queue && !strcmp(is, accessor) && !strcmp(mode, accessor))
+			ret = worker;
+	if (f)
+		fclose(f);
+	return ret;
+}
+
+TEST_F_TIMEOUT(debugfs, queues, PATIENCE)
+{
+	char path[64], name[16], want[16];
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev d, idle;
+	int tid;
+
+	open_and_start(_metadata, &d);
+	ASSERT_EQ(7L, tell(&d, "accessor", "ringmap"));
+	tid = queue_says(&d, 0, "ringmap");
+	ASSERT_LT(0, tid);
+	EXPECT_EQ(tid, queue_says(&d, 1, "ringmap"));
+	EXPECT_EQ(-1, queue_says(&d, 2, "ringmap"));
+
+	/* It is one of ours, and called as vhost calls them. */
+	snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
+	read_text(path, name, sizeof(name));
+	snprintf(want, sizeof(want), "vhost-%d\n", getpid());
+	EXPECT_STREQ(want, name);
+
+	/* Another device has another one; without an owner there is none. */
+	ASSERT_OK(&idle, vring_open(&idle, &cfg));
+	ASSERT_EQ(7L, tell(&idle, "accessor", "checked"));
+	EXPECT_NE(tid, queue_says(&idle, 0, "checked"));
+	ASSERT_OK(&idle, vring_reset_owner(&idle));
+	ASSERT_EQ(0, vdev_find_debugfs(&idle.vdev));
+	ASSERT_EQ(7L, tell(&idle, "accessor", "checked"));
+	EXPECT_EQ(0, queue_says(&idle, 0, "checked"));
+	vring_close(&idle);
+	vring_close(&d);
+}
+
+#define BY_NAME	"/sys/module/vhost_ringmap/parameters/device_accessor"
+
+/* Outside debugfs: a parameter that names the device. */
+TEST_F_TIMEOUT(debugfs, by_name, PATIENCE)
+{
+	struct vring_dev d, other;
+	char text[128];
+	const char *name;
+
+	open_and_start(_metadata, &d);
+	open_and_start(_metadata, &other);
+	ASSERT_EQ(7L, tell(NULL, "accessor", "uaccess"));
+	name = strrchr(d.vdev.debugfs, '/') + 1;
+
+	snprintf(text, sizeof(text), "%s ringmap\n", name);
+	EXPECT_LT(0, write_text(BY_NAME, text));
+	EXPECT_TRUE(says(&d, "accessor", "uaccess checked [ringmap]"));
+	EXPECT_TRUE(says(&other, "accessor", "[uaccess] checked ringmap"));
+	snprintf(text, sizeof(text), "%s/1 checked", name);
+	EXPECT_LT(0, write_text(BY_NAME, text));
+	EXPECT_TRUE(says(&d, "0/accessor", "uaccess checked [ringmap]"));
+	EXPECT_TRUE(says(&d, "1/accessor", "uaccess [checked] ringmap"));
+	ASSERT_OK(&d, vring_run(&d, 500, NULL));
+
+	/* What is no device, queue or accessor changes nothing. */
+	snprintf(text, sizeof(text), "%s/2 uaccess", name);
+	EXPECT_EQ(-ENODEV, write_text(BY_NAME, text));
+	EXPECT_EQ(-ENODEV, write_text(BY_NAME, "1-4000000000 uaccess"));
+	snprintf(text, sizeof(text), "%s vmap", name);
+	EXPECT_EQ(-EINVAL, write_text(BY_NAME, text));
+	snprintf(text, sizeof(text), "%suaccess", name);
+	EXPECT_EQ(-EINVAL, write_text(BY_NAME, text));
+	snprintf(text, sizeof(text), "%s/ uaccess", name);
+	EXPECT_EQ(-EINVAL, write_text(BY_NAME, text));
+	EXPECT_EQ(-EINVAL, write_text(BY_NAME, "uaccess"));
+	EXPECT_TRUE(says(&d, "0/accessor", "uaccess checked [ringmap]"));
+	snprintf(text, sizeof(text), "%s uaccess", name);
+	vring_close(&d);
+	EXPECT_EQ(-ENODEV, write_text(BY_NAME, text));
+	vring_close(&other);
+}
+
 TEST_F_TIMEOUT(debugfs, map, PATIENCE)
 {
 	static const char *const rings[] = { "desc", "avail", "used" };

@@ -1,0 +1,121 @@
+#!/bin/bash
+# In a VM with a stock kernel: in-vm-stock.sh ROOT LOAD: the packages that are installed in
+# ROOT. Results are TAP; T=name runs one test.
+set -u
+here=$(dirname "$0")
+root=$1 load=$2
+# shellcheck source=tests/tap.sh
+. "$here/../tests/tap.sh"
+PATH=$root/usr/sbin:$PATH
+mount --bind "$root/lib/modules" /lib/modules
+mount -t tracefs none /sys/kernel/tracing
+mount -t securityfs none /sys/kernel/security
+drivers=(vhost_net vhost_vsock)
+events=/sys/kernel/tracing/events/vhost/enable
+
+await() {
+	local tries
+	for tries in {1..300}; do
+		"$@" && return
+		sleep 0.2
+	done
+	note "waited in vain ($tries times) for: $*"
+	return 1
+}
+used() { cat /sys/kernel/debug/vhost/*/*/stats 2> /dev/null | awk '$1 == "used" { n += $2 } END { print n + 0 }'; }
+flowing() { [ "$(used)" -gt "${1:-1000}" ]; }
+traffic() {
+	"$load" --seconds 600 --mode plain "$@" 2> "$tmp/load" &
+	load_pid=$!
+	trap end_traffic EXIT
+	await flowing || { cat "$tmp/load" >&2; exit 1; }
+}
+end_traffic() {
+	trap - EXIT
+	kill "$load_pid" || { cat "$tmp/load" >&2; exit 1; }
+	wait "$load_pid" 2> /dev/null
+}
+
+test_before() {
+	gives 3 'load them: modprobe vhost_net' vhostctl doctor
+	gives 3 'vhostctl doctor' vhostctl list
+}
+
+# Nothing changes until somebody asks: the accessor of new devices is uaccess.
+test_load() {
+	local m
+	modprobe -a "${drivers[@]}" || note "modprobe failed"
+	for m in vhost vhost_ringmap "${drivers[@]}"; do
+		[ -d "/sys/module/$m" ] || note "$m is not loaded"
+		case $(modinfo -n "$m") in */updates/dkms/*) ;; *) note "$m is $(modinfo -n "$m")" ;; esac
+	done
+	grep -q '\[uaccess\]' /sys/module/vhost/parameters/accessor || note "the default is not uaccess"
+	gives 0 'with modules of vhost-ringmap-dkms 6.12' vhostctl doctor
+}
+
+test_compare() {
+	traffic --accessor uaccess
+	gives 0 'ringmap_load .* uaccess' vhostctl list
+	gives 0 'ringmap: .*CPU time' vhostctl compare --time 8
+	cat "$tmp/said" >&2
+	gives 0 '' vhostctl set all accessor ringmap
+	await flowing $(($(used) + 100000))
+	vhostctl stat -i 1 -c 2 | tee /dev/stderr | awk 'NR == 3 { exit !($4 >= 99) }' ||
+		note "less than 99 % of accesses are mapped"
+}
+
+# Invalidations of other memory of the process, without an end, make nobody wait.
+test_flood() {
+	traffic --accessor ringmap --change-memory
+	before=$(used)
+	await flowing $((before + 50000))
+	gives 0 . vhostctl list
+}
+
+test_reload() {
+	local i
+	vhostctl top --json > "$tmp/top" 2>&1 &
+	for i in {1..20}; do
+		modprobe -r "${drivers[@]}" vhost || note "unload $i failed"
+		[ ! -d /sys/module/vhost_ringmap ] || modprobe -r vhost_ringmap || note "vhost_ringmap stays"
+		modprobe -a "${drivers[@]}" || note "load $i failed"
+		echo 1 > $events
+		traffic --accessor ringmap
+		end_traffic
+		echo 0 > $events
+	done
+	kill $! 2>/dev/null
+	true
+}
+
+# The kernel has no vDPA simulator, so there is no device.
+test_vdpa() {
+	modprobe vhost_vdpa || note "modprobe failed"
+	case $(modinfo -n vhost_vdpa) in */updates/dkms/*) ;; *) note "vhost_vdpa is $(modinfo -n vhost_vdpa)" ;; esac
+	modprobe -r vhost_vdpa || note "it cannot be unloaded"
+}
+
+# The last one: nothing takes lockdown back.
+test_lockdown() {
+	traffic --accessor uaccess
+	echo integrity > /sys/kernel/security/lockdown || { note "no lockdown"; return; }
+	gives 0 'lockdown .*integrity' vhostctl doctor
+	dev=$(vhostctl list | awk 'NR == 2 { print $1 }')
+	gives 0 '' vhostctl set "$dev" accessor ringmap
+	gives 0 "$dev .* ringmap" vhostctl list
+	gives 0 '' vhostctl set "$dev/0" accessor uaccess
+	gives 0 'queue 0: accessor uaccess' vhostctl show "$dev/0"
+	gives 0 '' vhostctl set all accessor ringmap
+	gives 0 'ringmap: .*CPU time' vhostctl compare --time 4
+	gives 0 "$dev .* ringmap" vhostctl list
+	gives 3 'the kernel is in lockdown' vhostctl set all lock_times on
+	end_traffic
+	modprobe -r "${drivers[@]}" vhost
+	! modprobe vhost_net 2> "$tmp/said" || note "lockdown lets unsigned modules in"
+	cat "$tmp/said" >&2
+	gives 3 'lockdown.*signed' vhostctl doctor
+	gives 3 'load them' vhostctl doctor
+}
+
+mapfile -t all <<< "$(tests_of "$0")"
+tap "${all[@]}"
