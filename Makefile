@@ -152,7 +152,7 @@ vhostctl:
 
 # Tests
 tests := selftests storm fuzz mutants off-proof barriers order mm-causes guest \
-	 doc-check vhostctl-test bisect-check hmm-tests
+	 doc-check vhostctl-test bisect-check hmm-tests stock-check
 .PHONY: $(tests) model
 script = $@
 doc-check: script = docs

@@ -16,7 +16,6 @@ dir=$cache/stock
 root=$dir/root
 debs=$(scripts/deb.sh | tail -1)
 build_tools
-[ "${1:-}" = short ] || prepare
 build_selftests
 
 flavours=(amd64 rt-amd64 cloud-amd64)
