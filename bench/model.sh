@@ -16,6 +16,9 @@ counts=${1:-$logs/bench-model.counts}
 logged bench-build make -B -C bench OUTPUT="$cache/build/bench" || exit 1
 machine=("$logs/opcost.tsv")
 if "$cache/build/bench/opcost" > "${machine[0]}"; then
+	"$cache/build/bench/bpfcost" >> "${machine[0]}" || say "the cost of a user read is left out"
+	grep -qw smap /proc/cpuinfo && smap=on || smap=off
+	printf '# SMAP %s\n' "$smap" >> "${machine[0]}"
 	cat "${machine[@]}"
 	echo
 else
