@@ -6,7 +6,11 @@
 
 #include <linux/build_bug.h>
 #include <linux/mmu_notifier_keeps.h>
+#include <linux/module.h>
 #include <linux/workqueue.h>
+
+/* Of our own: works that wait fill up a queue, and others wait behind them. */
+static struct workqueue_struct *begins;
 
 static const char * const names[] = {
 #define EM(event, name)		[event] = name,
@@ -24,6 +28,7 @@ const char *mmu_notifier_cause_name(enum mmu_notifier_event event)
 {
 	return names[event];
 }
+EXPORT_SYMBOL_GPL(mmu_notifier_cause_name);
 
 /*
  * What the events of 6.12 keep: these only write protect. Whatever uses the
@@ -68,7 +73,7 @@ static bool stock_invalidate(struct mmu_interval_notifier *sub,
 		return true;
 	if (!n->ops->invalidate(n, &r, cur_seq))
 		return false;
-	queue_work(system_unbound_wq, &n->begin);
+	queue_work(begins, &n->begin);
 	return true;
 }
 
@@ -98,9 +103,10 @@ int stock_notifier_insert(struct stock_notifier *n, struct mm_struct *mm, unsign
 	INIT_WORK(&n->begin, stock_begin);
 	ret = mmu_interval_notifier_insert(&n->sub, mm, start, length, &stock_ops);
 	if (!ret)
-		queue_work(system_unbound_wq, &n->begin);
+		queue_work(begins, &n->begin);
 	return ret;
 }
+EXPORT_SYMBOL_GPL(stock_notifier_insert);
 
 /**
  * stock_notifier_remove() - mmu_interval_notifier_remove()
@@ -114,3 +120,20 @@ void stock_notifier_remove(struct stock_notifier *n)
 	mmu_interval_notifier_remove(&n->sub);
 	cancel_work_sync(&n->begin);
 }
+EXPORT_SYMBOL_GPL(stock_notifier_remove);
+
+static int __init stock_init(void)
+{
+	begins = alloc_workqueue("vhost_stock", WQ_UNBOUND, 0);
+	return begins ? 0 : -ENOMEM;
+}
+module_init(stock_init);
+
+static void __exit stock_exit(void)
+{
+	destroy_workqueue(begins);
+}
+module_exit(stock_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("What vhost's ring mappings need of a kernel whose mm is not ours");

@@ -4,7 +4,11 @@
 . scripts/common.sh
 
 scripts/compose.sh > /dev/null
-version=$(cat "$patches/tested")+$(git log -1 --format=%cd --date=format:%Y%m%d.%H%M)
+# The newest point release whose vhost was looked at: which fixes it has stands in the
+# names of the patches.
+newest=$kernel_series.$({ sed 's/.*\.//' "$patches/tested"; (cd "$patches" && echo *.from-*.patch) |
+	grep -o '[0-9]*\.patch' | tr -d .a-z; } | sort -n | tail -1)
+version=$newest+$(git log -1 --format=%cd --date=format:%Y%m%d.%H%M)
 out=$cache/deb
 source=$out/source
 rm -rf "$out"
@@ -17,15 +21,11 @@ mv "$source"/drivers/vhost "$source/dkms/"
 # The kernel has its own of these.
 rm -r "$source"/{drivers,include} "$source"/dkms/vhost/{Kconfig,Makefile,iotlb.c,vringh.c}
 # dkms puts a module in the place of the kernel's own only if its version is higher.
-for driver in vhost net vsock scsi vdpa ringmap; do
-	sed -i '/^MODULE_VERSION(/d' "$source/dkms/vhost/$driver.c"
-	echo "MODULE_VERSION(\"$version\");" >> "$source/dkms/vhost/$driver.c"
+for f in "$source"/dkms/{stock,vhost/{vhost,net,vsock,scsi,vdpa,ringmap}}.c; do
+	sed -i '/^MODULE_VERSION(/d' "$f"
+	echo "MODULE_VERSION(\"$version\");" >> "$f"
 done
-# The newest point release whose vhost was looked at: which fixes it has stands in the
-# names of the patches.
-{ sed 's/.*\.//' "$patches/tested"; (cd "$patches" && echo *.from-*.patch) |
-	grep -o '[0-9]*\.patch' | tr -d .a-z; } | sort -n | tail -1 |
-	sed "s/^/$kernel_series./" > "$source/dkms/tested"
+echo "$newest" > "$source/dkms/tested"
 cat > "$source/debian/changelog" <<END
 vhost-ringmap ($version) unstable; urgency=medium
 

@@ -77,7 +77,7 @@ test_reload() {
 	vhostctl top --json > "$tmp/top" 2>&1 &
 	for i in {1..20}; do
 		modprobe -r "${drivers[@]}" vhost || note "unload $i failed"
-		[ ! -d /sys/module/vhost_ringmap ] || modprobe -r vhost_ringmap || note "vhost_ringmap stays"
+		[ ! -d /sys/module/vhost_stock ] || note "vhost_stock stays"
 		modprobe -a "${drivers[@]}" || note "load $i failed"
 		echo 1 > $events
 		traffic --accessor ringmap

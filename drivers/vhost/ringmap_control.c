@@ -51,9 +51,14 @@ static const char * const ring_names[VHOST_RINGMAP_REGIONS] = {
 
 static struct dentry *vhost_debugfs;
 
-/* Devices with a directory; for what is said to all of them. */
+/*
+ * Devices with a directory; for what is said to all of them. Who sets an accessor waits for
+ * the end of invalidations, for which another process may see to it that they do not end.
+ * So nobody does that under the lock: a device that is pinned stays in the list.
+ */
 static LIST_HEAD(devices);
 static DEFINE_MUTEX(devices_lock);
+static DECLARE_WAIT_QUEUE_HEAD(unpinned);
 
 DEFINE_STATIC_KEY_FALSE(ringmap_lock_watched);
 
@@ -167,6 +172,33 @@ static void dev_set_accessor(struct vhost_dev *dev, int accessor)
 				     VHOST_MODE_SET);
 }
 
+/* Set the accessor of a device in the list, or only of queue @queue unless that is -1. */
+static void pinned_set_accessor(struct vhost_dev *dev, int queue, int accessor)
+{
+	lockdep_assert_held(&devices_lock);
+	WRITE_ONCE(dev->ringmap_pins, dev->ringmap_pins + 1);
+	mutex_unlock(&devices_lock);
+	if (queue < 0)
+		dev_set_accessor(dev, accessor);
+	else
+		ringmap_set_accessor(&dev->vqs[queue]->ringmap, accessor, VHOST_MODE_SET);
+	mutex_lock(&devices_lock);
+	WRITE_ONCE(dev->ringmap_pins, dev->ringmap_pins - 1);
+	wake_up_all(&unpinned);
+}
+
+static bool remove_unpinned(struct vhost_dev *dev)
+{
+	bool is_unpinned;
+
+	mutex_lock(&devices_lock);
+	is_unpinned = !dev->ringmap_pins;
+	if (is_unpinned)
+		list_del_init(&dev->ringmap_node);
+	mutex_unlock(&devices_lock);
+	return is_unpinned;
+}
+
 static void accessor_seq(struct seq_file *m, int accessor)
 {
 	char buf[64];
@@ -232,15 +264,15 @@ DEFINE_SHOW_STORE_ATTRIBUTE(dev_accessor);
  */
 static int param_set_device(const char *val, const struct kernel_param *kp)
 {
-	int owner, accessor, n = 0, more = 0, ret = -ENODEV;
-	unsigned int id, queue = 0;
-	bool one_queue;
+	int owner, accessor, n = 0, more = 0, queue = -1, ret = -ENODEV;
 	struct vhost_dev *dev;
+	unsigned int id;
 
 	if (sscanf(val, "%d-%u%n", &owner, &id, &n) != 2)
 		return -EINVAL;
 	val += n;
-	one_queue = sscanf(val, "/%u%n", &queue, &more) == 1;
+	if (sscanf(val, "/%u%n", &queue, &more) == 1 && queue < 0)
+		return -EINVAL;
 	val += more;
 	if (*val != ' ')
 		return -EINVAL;
@@ -251,14 +283,10 @@ static int param_set_device(const char *val, const struct kernel_param *kp)
 	list_for_each_entry(dev, &devices, ringmap_node) {
 		if (dev->ringmap_owner != owner || dev->ringmap_id != id)
 			continue;
-		if (!one_queue)
-			dev_set_accessor(dev, accessor);
-		else if (queue < dev->nvqs)
-			ringmap_set_accessor(&dev->vqs[queue]->ringmap, accessor,
-					     VHOST_MODE_SET);
-		else
-			break;
-		ret = 0;
+		if (queue < dev->nvqs) {
+			pinned_set_accessor(dev, queue, accessor);
+			ret = 0;
+		}
 		break;
 	}
 	mutex_unlock(&devices_lock);
@@ -277,17 +305,20 @@ static int queues_show(struct seq_file *m, void *v)
 {
 	const struct vhost_dev *dev = m->private;
 	const struct vhost_worker *worker;
-	const struct vhost_ringmap *rm;
+	struct vhost_virtqueue *vq;
+	pid_t pid;
 	int i;
 
 	for (i = 0; i < dev->nvqs; i++) {
-		rm = &dev->vqs[i]->ringmap;
-		rcu_read_lock();
-		worker = rcu_dereference(dev->vqs[i]->worker);
+		vq = dev->vqs[i];
+		/* A worker is freed after it was detached, which takes the mutex. */
+		mutex_lock(&vq->mutex);
+		worker = rcu_dereference_protected(vq->worker, lockdep_is_held(&vq->mutex));
+		pid = worker ? worker->pid : 0;
+		mutex_unlock(&vq->mutex);
 		seq_printf(m, "%d accessor=%s mode=%s worker=%d\n", i,
-			   accessor_names[READ_ONCE(rm->accessor)],
-			   accessor_names[READ_ONCE(rm->mode)], worker ? worker->pid : 0);
-		rcu_read_unlock();
+			   accessor_names[READ_ONCE(vq->ringmap.accessor)],
+			   accessor_names[READ_ONCE(vq->ringmap.mode)], pid);
 	}
 	return 0;
 }
@@ -316,7 +347,7 @@ static ssize_t all_accessor_write(struct file *file, const char __user *ubuf,
 		return accessor;
 	mutex_lock(&devices_lock);
 	list_for_each_entry(dev, &devices, ringmap_node)
-		dev_set_accessor(dev, accessor);
+		pinned_set_accessor(dev, -1, accessor);
 	mutex_unlock(&devices_lock);
 	return count;
 }
@@ -469,6 +500,7 @@ void vhost_ringmap_dev_init(struct vhost_dev *dev)
 	dev->ringmap_owner = task_tgid_nr(current);
 	dev->ringmap_dir = NULL;
 	INIT_LIST_HEAD(&dev->ringmap_node);
+	dev->ringmap_pins = 0;
 	for (i = 0; i < dev->nvqs; i++) {
 		rm = &dev->vqs[i]->ringmap;
 		memset(rm, 0, sizeof(*rm));
@@ -537,9 +569,8 @@ void vhost_ringmap_dev_cleanup(struct vhost_dev *dev)
 {
 	int i;
 
-	mutex_lock(&devices_lock);
-	list_del_init(&dev->ringmap_node);
-	mutex_unlock(&devices_lock);
+	while (!remove_unpinned(dev))
+		wait_event(unpinned, !READ_ONCE(dev->ringmap_pins));
 	/* Waits for readers and writers of the files. */
 	debugfs_remove(dev->ringmap_dir);
 	dev->ringmap_dir = NULL;

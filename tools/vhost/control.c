@@ -45,6 +45,10 @@ static int set_all(const char *accessor)
 
 	if (ret != -EPERM)
 		return ret;
+	/* No device is called so: that tells whether there is such an accessor. */
+	ret = device_set_accessor("0-0", -1, accessor);
+	if (ret != -ENOENT)
+		return ret;
 	n = devices_read(&d, 0);
 	ret = 0;
 	for (unsigned int i = 0; i < n && (!ret || ret == -ENOENT); i++)
