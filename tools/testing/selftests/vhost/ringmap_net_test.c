@@ -326,8 +326,11 @@ TEST_F_TIMEOUT(storm, loses_nothing, PATIENCE)
 		EXPECT_GT(vring_stat_sum(&self->d, why ? variant->event : "dropped"), 0);
 		EXPECT_GT(vring_stat_sum(&self->d, "dropped"), 0);
 	} else if (!variant->kept) {
-		/* Each change of the accessor made it forget. */
-		EXPECT_GT(vring_stat_sum(&self->d, "fills"), 100);
+		/*
+		 * Each change of the accessor made it forget. A stock kernel fills only
+		 * after another thread has run.
+		 */
+		EXPECT_GT(vring_stat_sum(&self->d, "fills"), why ? 100 : 0);
 	}
 	if (kept) {
 		EXPECT_GE(trace_count(kept, "kept"), 20);
@@ -466,12 +469,16 @@ TEST_F_TIMEOUT(window, fill_against_invalidate, PATIENCE)
 	struct vring_dev *d = &self->d;
 	char *fresh = fresh_at(_metadata, NULL, d->ring_len);
 	long long raced = vring_stat(d, VRING_TX, "fill_raced");
+	int tries = 0;
 
 	/* Forget the mappings; the pages stay. */
 	ASSERT_OK(d, vring_set_accessor(d, "uaccess"));
 	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
 	ASSERT_GT(write_text(WINDOWS "fill_ms", "300"), 0);
-	ASSERT_OK(d, vring_send(d));
+	/* The first access fills; with modules for a stock kernel, a later one. */
+	do {
+		ASSERT_OK(d, vring_send(d));
+	} while (!wait_entered_for(self->entered, 100) && ++tries < 30);
 	ASSERT_TRUE(wait_entered(self->entered));
 	memcpy(fresh, d->ring_mem, d->ring_len);
 	ASSERT_EQ(d->ring_mem, mremap(fresh, d->ring_len, d->ring_len,

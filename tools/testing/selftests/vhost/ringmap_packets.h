@@ -72,15 +72,20 @@ static inline void *fresh_at(struct __test_metadata *_metadata, void *addr,
 	return p;
 }
 
-/* Whether a window was entered since that was counted. */
-static inline bool wait_entered(long before)
+/* Whether a window was entered since that was counted, or is within some milliseconds. */
+static inline bool wait_entered_for(long before, int ms)
 {
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < ms; i++) {
 		if (read_number(WINDOWS "entered") > before)
 			return true;
 		usleep(1000);
 	}
 	return false;
+}
+
+static inline bool wait_entered(long before)
+{
+	return wait_entered_for(before, 3000);
 }
 
 /* Of TX. */
