@@ -9,6 +9,22 @@ own_apt() {
 		-o APT::Sandbox::User=root
 }
 
+# newer_sources TYPE: the suites of all newer releases as well
+newer_sources() {
+	local names
+	# They are known by what they are to the archive, and then by name: an archive's copy
+	# under the former may be weeks old.
+	own_sources "$1" stable testing unstable
+	logged apt-update own_apt apt-get update 2>/dev/null || true
+	mapfile -t names < <(sed -n 's/^Codename: \([a-z]*\)$/\1/p' \
+		"$apt"/lists/*_{stable,testing,unstable}_InRelease | sort -u)
+	own_sources "$1" "${names[@]}"
+	# Not every release has each suite; what matters is what is there.
+	logged apt-update own_apt apt-get update 2>/dev/null || true
+	grep -qE "^(Hit|Get):[0-9]+ .* $(. /etc/os-release && echo "$VERSION_CODENAME")[^ ]* InRelease" \
+		"$logs/apt-update.log" || die "cannot read the package archives; is there a network?"
+}
+
 # own_sources TYPE [RELEASE...]: what is configured, as sources of TYPE (deb or deb-src);
 # and from the same archives the suites of these releases, as far as they exist
 own_sources() {

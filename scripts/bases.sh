@@ -15,17 +15,7 @@ package=linux-source-$kernel_series
 dir=$cache
 
 say "looking for $package"
-# Newer releases are known by what they are to the archive, and then by name: an archive's
-# copy under the former may be weeks old.
-own_sources deb stable testing unstable
-logged bases-update own_apt apt-get update 2>/dev/null || true
-mapfile -t names < <(sed -n 's/^Codename: \([a-z]*\)$/\1/p' \
-	"$apt"/lists/*_{stable,testing,unstable}_InRelease | sort -u)
-own_sources deb "${names[@]}"
-# Not every release has each suite; what matters is what is there.
-logged bases-update own_apt apt-get update 2>/dev/null || true
-grep -qE "^(Hit|Get):[0-9]+ .* $(. /etc/os-release && echo "$VERSION_CODENAME")[^ ]* InRelease" \
-	"$logs/bases-update.log" || die "cannot read the package archives; is there a network?"
+newer_sources deb
 # "point-release version suites", one line a point release
 own_apt apt-cache madison "$package" |
 	awk -F ' *[|] *' '

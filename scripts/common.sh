@@ -114,6 +114,15 @@ build_selftests() {
 	done
 }
 
+# build upstream's vsock_test; it is in $vsock
+vsock=$cache/build/vsock
+build_vsock_test() {
+	local source=$tree/tools/testing/vsock
+	mkdir -p "$vsock"
+	logged vsock-build make -C "$vsock" -f "$source/Makefile" VPATH="$source" \
+		CPPFLAGS="-I$source -I$tree/tools/include" vsock_test || exit 1
+}
+
 # build vhostctl of the composed tree; it is in $vhostctl
 vhostctl=$cache/build/vhostctl
 build_vhostctl() {

@@ -4,11 +4,7 @@
 . scripts/common.sh
 
 VARIANT=vm prepare
-vsock=$cache/build/vsock
-source=$tree/tools/testing/vsock
-mkdir -p "$vsock"
-logged vsock-build make -C "$vsock" -f "$source/Makefile" VPATH="$source" \
-	CPPFLAGS="-I$source -I$tree/tools/include" vsock_test || exit 1
+build_vsock_test
 
 out=$logs/guest
 say "a guest in the VM, three times"

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# stock.sh [short]: the packages on the distribution's own kernels. Each kernel is installed
-# into a scratch root together with them, and booted in a VM with its own modules. The tests
-# there load vhost, switch and compare accessors, reload, lock down; then the package is
-# removed, and the kernel's own modules are back. Then the selftests, on modules of the same
-# sources that have test windows. "short" is the first kernel, without the selftests.
+# stock.sh [short]: the packages on the kernels of this release of the distribution and of
+# the stable one. Each is installed into a scratch root together with them, and booted in a VM
+# with its own modules. The tests there load vhost, switch and compare accessors, reload, lock
+# down; a guest inside uses its net and vsock; then the package is removed, and the kernel's
+# own modules are back. Then the selftests, on modules of the same sources that have test
+# windows. "short" is the first kernel, without guest and selftests.
 # shellcheck disable=SC2317 # part() runs the functions
 . scripts/common.sh
+. scripts/apt.sh
 . tests/suites.sh
 
 [ "$(id -u)" = 0 ] || die "only root can make a scratch root"
@@ -15,32 +17,67 @@
 dir=$cache/stock
 root=$dir/root
 debs=$(scripts/deb.sh | tail -1)
-build_tools
-build_selftests
+short=
+if [ "${1:-}" = short ]; then
+	short=yes
+	build_tools
+	build_selftests
+else
+	VARIANT=vm prepare
+	build_vsock_test
+fi
+ours=$(. /etc/os-release && echo "$VERSION_CODENAME")
 
-flavours=(amd64 rt-amd64 cloud-amd64)
-[ "${1:-}" != short ] || flavours=(amd64)
-# The newest point release of the series that this release offers
-release=$(apt-cache pkgnames "linux-image-$kernel_series" | grep -E '[0-9]-amd64$' | sort -V | tail -1)
-release=${release#linux-image-} release=${release%-amd64}
-[ -n "$release" ] || die "no package linux-image-$kernel_series.*; is there a network?"
+# root_of RELEASE: a directory with its root, which stays as it is: / for ours
+root_of() {
+	local new=$dir/$1.new uri
+	[ "$1" != "$ours" ] || { echo /; return; }
+	if [ ! -d "$dir/$1" ]; then
+		uri=$(cat "$apt"/parts/* | grep -oE '(http|https|ftp)://[^ ]*' | grep -v security | head -1)
+		rm -rf "$new"
+		logged debootstrap debootstrap --variant=minbase "$1" "$new" "$uri" || return 1
+		rm -f "$new/etc/apt/sources.list"
+		for f in "$apt"/parts/*; do
+			# Only its own suites
+			awk -v name="$1" '
+				/^Suites:|^deb / {
+					line = ""
+					for (i = 1; i <= NF; i++)
+						if ($i !~ /^[a-z]+(-[a-z]+)?$/ || $i ~ /^(deb|main)$/ || $i ~ "^" name "(-security|-updates)?$")
+							line = line (line == "" ? "" : " ") $i
+					print line
+					next
+				}
+				{ print }' "$f" > "$new/etc/apt/sources.list.d/${f##*/}"
+		done
+		chroot "$new" apt-get update > "$dir/apt" 2>&1 || return 1
+		mv "$new" "$dir/$1"
+	fi
+	echo "$dir/$1"
+}
 
 in_root() { chroot "$root" /usr/bin/env DEBIAN_FRONTEND=noninteractive "$@"; }
 
-# new_root: the host's root, with what is changed in a directory of its own
+# new_root LOWER: that root, with what is changed in a directory of its own
 new_root() {
 	rm -rf "$dir"/{upper,work}
 	mkdir -p "$dir"/{upper,work,root,archives/partial}
-	mount -t overlay overlay -o "lowerdir=/,upperdir=$dir/upper,workdir=$dir/work" "$root" ||
+	mount -t overlay overlay -o "lowerdir=$1,upperdir=$dir/upper,workdir=$dir/work" "$root" ||
 		die "cannot mount an overlay on $root"
 	mount -t proc none "$root/proc"
 	mount --bind /dev "$root/dev"
 	mount --bind "$dir/archives" "$root/var/cache/apt/archives"
 	mkdir -p "$root/debs"
 	cp "$debs"/*.deb "$root/debs/"
+	# What was looked up when it was made may be gone from the archives.
+	[ "$1" = / ] || in_root apt-get update > "$dir/apt" 2>&1 || die "is there a network?"
+}
+
+# pretend KERNEL: as if the root ran it
+pretend() {
 	# No initrd is needed; ringvm makes one.
 	rm -f "$root"/etc/kernel/*/initramfs-tools
-	# As if it ran that kernel; apt uses no PATH of ours.
+	# apt uses no PATH of ours.
 	mv "$root"/usr/bin/uname{,.real}
 	printf '#!/bin/sh\n[ "$*" != -r ] || exec echo %s\nexec uname.real "$@"\n' "$1" > "$root/usr/bin/uname"
 	chmod +x "$root/usr/bin/uname"
@@ -94,6 +131,12 @@ install_packages() {
 	esac
 }
 
+guest_on() {
+	boot "$1" guest --timeout 900 --quiet -- "mount --bind $root/lib/modules /lib/modules
+		modprobe -a vhost_net vhost_vsock tun
+		sh $here/vm/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test"
+}
+
 remove_package() {
 	local k=$1
 	apt dpkg -r vhost-ringmap-dkms || return 1
@@ -125,14 +168,39 @@ selftests_on() {
 }
 
 : > "$dir/rows"
-for flavour in "${flavours[@]}"; do
-	k=$release-$flavour
-	new_root "$k"
+# kernels_of RELEASE: its newest kernel of the series, by flavour
+kernels_of() {
+	local newest
+	newest=$(in_root apt-cache pkgnames "linux-image-$kernel_series" | grep -E '[0-9]-amd64$' | sort -V | tail -1)
+	newest=${newest#linux-image-}
+	[ -n "$newest" ] || die "$1 has no package linux-image-$kernel_series.*; is there a network?"
+	echo "$newest"
+	[ -n "$short" ] || printf '%s\n' "${newest%-amd64}"-{rt,cloud}-amd64
+}
+
+releases=("$ours")
+if [ -z "$short" ]; then
+	newer_sources deb
+	stable=$(sed -n 's/^Codename: //p' "$apt"/lists/*_stable_InRelease | head -1)
+	[ "$stable" = "$ours" ] || releases+=("$stable")
+fi
+kernels=()
+for r in "${releases[@]}"; do
+	lower=$(root_of "$r") || die "cannot make a root of $r; is there a network?"
+	new_root "$lower"
+	mapfile -t -O ${#kernels[@]} kernels < <(kernels_of "$r" | sed "s|^|$lower |")
+	umount -R "$root"
+done
+for kernel_of in "${kernels[@]}"; do
+	read -r lower k <<< "$kernel_of"
+	new_root "$lower"
+	pretend "$k"
 	if part "$k" install install_packages "$k"; then
 		part "$k" package boot "$k" package --timeout 900 --tap 1 -- \
 			"bash $here/vm/in-vm-stock.sh $root $selftests/ringmap_load" || true
+		[ -n "$short" ] || part "$k" guest guest_on "$k" || true
 		part "$k" remove remove_package "$k" || true
-		[ "${1:-}" = short ] || part "$k" selftests selftests_on "$k" || true
+		[ -n "$short" ] || part "$k" selftests selftests_on "$k" || true
 	fi
 	umount -R "$root"
 done
