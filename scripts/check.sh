@@ -114,7 +114,8 @@ if [ -n "$full" ]; then
 	part ring-cost "${vm[@]}" bench -- bench/ring-cost.sh
 	part bench-quick "${vm[@]}" bench -- env QUICK=1 bench/bench.sh
 	part trace-cost "${vm[@]}" bench -- bench/trace-cost.sh
-	part stock "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh
+	part stock "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh ours
+	part stock-stable "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh stable
 	part guest "${vm[@]}" tests/guest.sh -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
 	part qemu "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh

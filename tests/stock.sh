@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# stock.sh [short]: the packages on the kernels of this release of the distribution and of
+# stock.sh [ours|stable|short]: the packages on the kernels of this release of the distribution and of
 # the stable one. Each is installed into a scratch root together with them, and booted in a VM
 # with its own modules. The tests there load vhost, switch and compare accessors, reload, lock
 # down; a guest inside uses its net and vsock; then the package is removed, and the kernel's
 # own modules are back. Then the selftests, on modules of the same sources that have test
-# windows. "short" is the first kernel, without guest and selftests.
+# windows. "ours" and "stable" are the kernels of one of these releases; "short" is the first
+# kernel of ours, without guest and selftests.
 # shellcheck disable=SC2317 # part() runs the functions
 . scripts/common.sh
 . scripts/apt.sh
@@ -179,11 +180,17 @@ kernels_of() {
 }
 
 releases=("$ours")
-if [ -z "$short" ]; then
+case ${1:-} in
+short | ours) ;;
+'' | stable)
 	newer_sources deb
 	stable=$(sed -n 's/^Codename: //p' "$apt"/lists/*_stable_InRelease | head -1)
+	[ "$stable" != "$ours" ] || [ "${1:-}" = '' ] || die "this is the stable release; 'ours' tests it"
+	[ "${1:-}" != stable ] || releases=()
 	[ "$stable" = "$ours" ] || releases+=("$stable")
-fi
+	;;
+*) die "'$1' is none of ours, stable and short" ;;
+esac
 kernels=()
 for r in "${releases[@]}"; do
 	lower=$(root_of "$r") || die "cannot make a root of $r; is there a network?"
