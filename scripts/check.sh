@@ -116,6 +116,7 @@ if [ -n "$full" ]; then
 	part trace-cost "${vm[@]}" bench -- bench/trace-cost.sh
 	part stock "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh ours
 	part stock-stable "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh stable
+	part self-compare "${vm[@]}" tests/self-compare.sh -- tests/self-compare.sh
 	part guest "${vm[@]}" tests/guest.sh -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
 	part qemu "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh

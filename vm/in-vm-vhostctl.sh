@@ -84,7 +84,7 @@ test_show() {
 	gives 1 'no device 1-1' vhostctl show 1-1
 	traffic
 	gives 0 'used  *0x.* of 1 pages mapped' vhostctl show "$dev"
-	gives 0 'queue 1: accessor ringmap, .* thread [1-9]' vhostctl show "$dev/1"
+	gives 0 'queue 1: accessor ringmap.*, thread [1-9]' vhostctl show "$dev/1"
 	! grep -q 'queue 0' "$tmp/said" || note "show of one queue shows another"
 	gives 1 'no queue 2; its queues are 0 to 1' vhostctl show "$dev/2"
 	json show "$dev"
