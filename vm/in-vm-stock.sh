@@ -6,7 +6,8 @@ here=$(dirname "$0")
 root=$1 load=$2
 # shellcheck source=tests/tap.sh
 . "$here/../tests/tap.sh"
-PATH=$root/usr/sbin:$PATH
+# All else of the root may be of another release.
+vhostctl() { "$root/usr/sbin/vhostctl" "$@"; }
 mount --bind "$root/lib/modules" /lib/modules
 mount -t tracefs none /sys/kernel/tracing
 mount -t securityfs none /sys/kernel/security
@@ -36,9 +37,37 @@ end_traffic() {
 	wait "$load_pid" 2> /dev/null
 }
 
+unload() { modprobe -r "${drivers[@]}" vhost vhost_ringmap vhost_stock; }
+
 test_before() {
 	gives 3 'load them: modprobe vhost_net' vhostctl doctor
 	gives 3 'vhostctl doctor' vhostctl list
+}
+
+own=/lib/modules/$(uname -r)/kernel/drivers/vhost
+load_own() {
+	modprobe -a vhost_iotlb tun tap
+	insmod "$own"/vhost.ko* && insmod "$own"/vhost_net.ko*
+}
+# What the package does at its installation, but for building
+install_package() {
+	sed -n '/^say()/,$p' "$root/var/lib/dpkg/info/vhost-ringmap-dkms.postinst" > "$tmp/postinst"
+	sh "$tmp/postinst" configure
+}
+is_ours() { [ -d /sys/module/vhost_ringmap ]; }
+
+# The kernel's own vhost stays while it is in use, and is replaced when it is not.
+test_replace() {
+	load_own || note "the kernel's own modules cannot be loaded"
+	gives 3 "whose own vhost is loaded" vhostctl doctor
+	exec 8<> /dev/vhost-net
+	gives 0 'vhost_net is in use' install_package
+	! is_ours || note "it was replaced while it was in use"
+	exec 8>&-
+	gives 0 '' install_package
+	is_ours || note "it was not replaced"
+	gives 0 '' install_package
+	unload || note "unload failed"
 }
 
 # Nothing changes until somebody asks: the accessor of new devices is uaccess.
@@ -72,7 +101,6 @@ test_flood() {
 	gives 0 . vhostctl list
 }
 
-unload() { modprobe -r "${drivers[@]}" vhost vhost_ringmap vhost_stock; }
 test_reload() {
 	local i
 	vhostctl top --json > "$tmp/top" 2>&1 &
@@ -115,6 +143,11 @@ test_lockdown() {
 	cat "$tmp/said" >&2
 	gives 3 'lockdown.*signed' vhostctl doctor
 	gives 3 'load them' vhostctl doctor
+	# Ours cannot be loaded: the kernel's own come back.
+	load_own || note "the kernel's own modules cannot be loaded"
+	gives 0 "vhost is the kernel's own" install_package
+	[ -d /sys/module/vhost_net ] || note "vhost is gone"
+	! is_ours || note "lockdown let it in"
 }
 
 mapfile -t all <<< "$(tests_of "$0")"
