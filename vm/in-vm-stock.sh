@@ -52,7 +52,7 @@ load_own() {
 	modprobe -a vhost_iotlb tun tap
 	for m in vhost vhost_net; do
 		insmod "$(ls /lib/modules/"$(uname -r)"/kernel/drivers/vhost/$m.ko* \
-			/var/lib/dkms/vhost-ringmap/original_module/"$(uname -r)"/*/$m.ko* 2> /dev/null)" || return 1
+			/var/lib/dkms/vhost-ringmap/original_module/"$(uname -r)"/*/$m.ko* 2> /dev/null | head -1)" || return 1
 	done
 }
 # What the package does at its installation, but for building
