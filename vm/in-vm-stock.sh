@@ -48,11 +48,13 @@ test_before() {
 
 # The kernel's own modules, which dkms may have moved
 load_own() {
-	local m
+	local m k
+	k=$(uname -r)
 	modprobe -a vhost_iotlb tun tap
 	for m in vhost vhost_net; do
-		insmod "$(ls /lib/modules/"$(uname -r)"/kernel/drivers/vhost/$m.ko* \
-			/var/lib/dkms/vhost-ringmap/original_module/"$(uname -r)"/*/$m.ko* 2> /dev/null | head -1)" || return 1
+		insmod "$({ compgen -G "/lib/modules/$k/kernel/drivers/vhost/$m.ko*" ||
+			compgen -G "/var/lib/dkms/vhost-ringmap/original_module/$k/*/$m.ko*"; } |
+			head -1)" || return 1
 	done
 }
 # What the package does at its installation, but for building
