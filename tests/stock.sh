@@ -16,6 +16,7 @@
 [ -n "${STOCK_MOUNTS:-}" ] || exec env STOCK_MOUNTS=1 unshare -m --propagation private "$0" "$@"
 
 dir=$cache/stock
+mkdir -p "$dir"
 root=$dir/root
 debs=$(scripts/deb.sh | tail -1)
 short=
