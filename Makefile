@@ -27,7 +27,7 @@ help-all:
 #|
 #|   make demo         build a kernel, boot it, send packets through mapped
 #|                     rings; about 9 minutes the first time; begin here
-#|   make check        all tests, about 30 minutes
+#|   make check        all tests, 30 to 55 minutes
 #|   make check-full   all tests and the slow ones; PART=name runs one part
 #|   make shell        a prompt in a VM with vhost, vhostctl and the selftests
 #|   make selftests    run the selftests in the VM; T=name runs one test

@@ -11,6 +11,17 @@ note() {
 	notes=$((notes + 1))
 }
 
+# await COMMAND...: until it succeeds; at most a minute
+await() {
+	local tries
+	for tries in {1..300}; do
+		"$@" && return
+		sleep 0.2
+	done
+	note "waited in vain ($tries times) for: $*"
+	return 1
+}
+
 # gives STATUS WORD COMMAND...: it ends so and says WORD; nothing at all if that is ''.
 # What it says stays in $tmp/said.
 gives() {

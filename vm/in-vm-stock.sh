@@ -16,15 +16,6 @@ mount -t securityfs none /sys/kernel/security
 drivers=(vhost_net vhost_vsock)
 events=/sys/kernel/tracing/events/vhost/enable
 
-await() {
-	local tries
-	for tries in {1..300}; do
-		"$@" && return
-		sleep 0.2
-	done
-	note "waited in vain ($tries times) for: $*"
-	return 1
-}
 used() { cat /sys/kernel/debug/vhost/*/*/stats 2> /dev/null | awk '$1 == "used" { n += $2 } END { print n + 0 }'; }
 flowing() { [ "$(used)" -gt "${1:-1000}" ]; }
 traffic() {
@@ -101,7 +92,7 @@ test_compare() {
 		note "less than 99 % of accesses are mapped"
 }
 
-# Invalidations of other memory of the process, without an end, make nobody wait.
+# The memory of the rings changes without an end, and the traffic goes on.
 test_flood() {
 	traffic --accessor ringmap --change-memory
 	before=$(used)

@@ -10,17 +10,6 @@ PATH=$(dirname "$vhostctl"):$PATH
 tracing=/sys/kernel/tracing
 mount -t tracefs none $tracing
 
-# await COMMAND...: until it succeeds; at most a minute
-await() {
-	local tries
-	for tries in {1..300}; do
-		"$@" && return
-		sleep 0.2
-	done
-	note "waited in vain ($tries times) for: $*"
-	return 1
-}
-
 # traffic [COMMAND...]: until the test ends, or end_traffic; its device is $dev. COMMAND
 # runs what follows it.
 traffic() {
