@@ -18,6 +18,7 @@
 
 #define SLICE	0.5	/* seconds of a mode, before the next has its turn */
 #define BATCH	500	/* packets between looks at the clock */
+#define FLOODERS	2	/* so that one's invalidation begins before the other's ends */
 
 static const char * const accessors[] = { "uaccess", "checked", "ringmap" };
 
@@ -45,7 +46,7 @@ static struct {
 	double seconds;
 	const char *accessor;		/* NULL: each in turn */
 	const struct mode *mode;	/* NULL: each in turn */
-	bool change;
+	bool change, flood;
 	unsigned int pause_us;
 } opt = { .seconds = 10, .accessor = "ringmap" };
 
@@ -81,6 +82,25 @@ static void *change_memory(void *arg)
 	return NULL;
 }
 
+/* Without a pause, in memory that no ring is in */
+static void *flood(void *arg)
+{
+	const size_t len = 64 * 4096;
+	char *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)arg;
+	if (mem == MAP_FAILED)
+		err(1, "memory to flood");
+	while (!stop) {
+		memset(mem, 1, len);
+		mprotect(mem, len, PROT_READ);
+		mprotect(mem, len, PROT_READ | PROT_WRITE);
+		madvise(mem, len, MADV_DONTNEED);
+	}
+	munmap(mem, len);
+	return NULL;
+}
+
 static void open_device(const struct mode *m)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
@@ -107,7 +127,7 @@ static uint64_t run(const struct mode *m, double end)
 	struct vring_result r;
 	uint64_t packets = 0;
 	unsigned int turn = 0;
-	pthread_t thread;
+	pthread_t thread, flooders[FLOODERS];
 	size_t len;
 	void *mem;
 
@@ -115,6 +135,9 @@ static uint64_t run(const struct mode *m, double end)
 	stop = false;
 	if (opt.change && pthread_create(&thread, NULL, change_memory, NULL))
 		errx(1, "cannot start a thread");
+	for (unsigned int i = 0; opt.flood && i < FLOODERS; i++)
+		if (pthread_create(&flooders[i], NULL, flood, NULL))
+			errx(1, "cannot start a thread");
 	do {
 		const char *name = opt.accessor ? opt.accessor :
 				   accessors[turn++ % ACCESSORS];
@@ -130,6 +153,8 @@ static uint64_t run(const struct mode *m, double end)
 	stop = true;
 	if (opt.change)
 		pthread_join(thread, NULL);
+	for (unsigned int i = 0; opt.flood && i < FLOODERS; i++)
+		pthread_join(flooders[i], NULL);
 	mem = dev.ring_mem;
 	len = dev.ring_len;
 	vring_close(&dev);
@@ -142,6 +167,7 @@ static const struct argp_option options[] = {
 	{ "accessor", 'a', "NAME|cycle", 0, "uaccess, checked, ringmap (default) or each in turn", 0 },
 	{ "mode", 'm', "NAME", 0, "one of plain, flags, indirect, mergeable, iotlb, log, busy, iotlb-log-busy; otherwise each in turn", 0 },
 	{ "change-memory", 'c', NULL, 0, "change the memory under the rings meanwhile", 0 },
+	{ "flood", 'f', NULL, 0, "invalidate other memory of the process meanwhile, without a pause", 0 },
 	{ "pause", 'p', "MICROSECONDS", 0, "between bursts of 50 packets", 0 },
 	{ 0 }
 };
@@ -179,6 +205,9 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 		return 0;
 	case 'c':
 		opt.change = true;
+		return 0;
+	case 'f':
+		opt.flood = true;
 		return 0;
 	case 'p':
 		opt.pause_us = number(st, arg);
