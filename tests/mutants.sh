@@ -1,24 +1,46 @@
 #!/usr/bin/env bash
-# mutants.sh: for each script in tests/mutants, which removes one guard, build the
-# kernel and show that the test it names fails, or that the rule it names is broken in a
-# trace of traffic; and for each row of tests/mutants/lies. T=name does only that one (and
-# T='name name' two), T=guards the scripts, T=lies the rows. Some guards are missed only by
-# a kernel that looks for mistakes: their scripts name its variant, and T=debug does them.
+# mutants.sh: for each script in tests/mutants, which removes one guard, build a kernel
+# whose vhost is modules, and show that the test it names fails, or that the rule it names
+# is broken in a trace of traffic; and for each row of tests/mutants/lies. T=name does only
+# that one (and T='name name' two), T=guards the scripts, T=lies the rows. Some guards are
+# missed only by a kernel that looks for mistakes: their scripts name its variant, and
+# T=debug does them.
 . scripts/common.sh
 . tests/suites.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
-prepare
+scripts/compose.sh > /dev/null
+build_tools
+build_selftests
 build_vhostctl
 trap 'git -C "$tree" checkout -q .' EXIT
 
+# In the order in which they are loaded
+modules=()
+for m in iotlb ringmap '' net vsock scsi test; do
+	modules+=("--module=$cache/build/modular/drivers/vhost/vhost${m:+_$m}.ko")
+done
+
+# build NAME: the kernel of variant $on, as the tree is
+on=modular configured=
+build() {
+	if [ "$on" = modular ]; then
+		[ -n "$configured" ] || scripts/build.sh config "$tree" "$cache/build/modular" \
+			configs/{vm,ringmap}.config tools/testing/selftests/{vhost,mmu_notifier}/config \
+			tests/mutants/modular.config || exit 1
+		configured=yes
+		logged mutant kmake "$tree" "$cache/build/modular" bzImage modules
+	else
+		VARIANT=$on scripts/build.sh > /dev/null
+	fi || die "$1 does not build"
+}
+
 # run TEST [KERNEL OPTIONS [ENVIRONMENT]]: does it pass on the kernel of variant $on?
-on=vm
 run() {
-	local program timeout=60
+	local program timeout=300 load=()
 	program=$(suite_program "$(suite_of "$1")")
-	[ "$on" = vm ] || timeout=300
-	ringvm --kernel "$(image "$on")" --timeout $timeout --tap 1 --memory 4G --quiet \
+	[ "$on" != modular ] || timeout=60 load=("${modules[@]}")
+	ringvm --kernel "$(image "$on")" "${load[@]}" --timeout $timeout --tap 1 --memory 4G --quiet \
 		--append "numa=fake=2 ${2:-}" --log "$logs/mutant.console" -- \
 		"STATIC_KEY_ON=1 ${3:-} sh $here/vm/in-vm.sh $selftests $selftests/$program -r $1" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
@@ -26,15 +48,11 @@ run() {
 
 # watch TRAFFIC: which rules of order and locks does traffic break?
 watch() {
-	ringvm --kernel "$kernel" --accel single --timeout 60 --memory 2G --quiet \
+	ringvm --kernel "$(image modular)" "${modules[@]}" --accel single --timeout 60 --memory 2G --quiet \
 		--log "$logs/mutant-trace.console" --out "$logs/mutant.trace" -- \
 		"$vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_load --seconds 6 $1 2>&1" \
 		2>> "$logs/mutant.tap" || true
 	awk '$NF == "broken" { print $1 }' "$logs/mutant.trace"
-}
-
-build_mutant() {
-	logged mutant kmake "$tree" "$cache/build/$on" bzImage || die "$1 does not build"
 }
 
 # dead RC: how the last run failed, or nothing if it did not because of the test
@@ -48,7 +66,7 @@ dead() {
 
 killed=0 total=0
 declare -A tests=() # by variant and name
-declare -A built=([vm]=1)
+declare -A built=()
 verdict() {
 	local name=$1 test=$2 how=$3
 	total=$((total + 1))
@@ -64,10 +82,9 @@ for m in tests/mutants/*.sed; do
 	name=$(basename "$m" .sed)
 	test=$(sed -n 's/^# Test: //p' "$m")
 	on=$(sed -n 's/^# Variant: //p' "$m")
-	on=${on:-vm} set=guards
-	[ "$on" = vm ] || set=$on
+	on=${on:-modular} set=guards
+	[ "$on" = modular ] || set=$on
 	case " ${T:-guards} " in *" $set "* | *" $name "*) ;; *) continue ;; esac
-	[ -n "${built[$on]:-}" ] || VARIANT=$on scripts/build.sh > /dev/null
 	built[$on]=1
 	sed -i -f "$m" "$tree/$(sed -n 's/^# File: //p' "$m")"
 	! git -C "$tree" diff --quiet || die "$m changes nothing; what it removes is elsewhere now"
@@ -78,7 +95,7 @@ for m in tests/mutants/*.sed; do
 		verdict "$name" "$check" "$how"
 	else
 		[ -z "$test" ] || tests["$on $test"]=1
-		build_mutant "$name"
+		build "$name"
 	fi
 	if [ -n "$test" ]; then
 		rc=0
@@ -94,7 +111,7 @@ for m in tests/mutants/*.sed; do
 	fi
 	git -C "$tree" checkout -q .
 done
-on=vm
+on=modular
 
 # What is false is shown by what user space sees, or else by the table in the test.
 number() {
@@ -106,7 +123,7 @@ lies=tests/mutants/lies
 case ${T:-} in
 '' | lies)
 	git -C "$tree" apply "$here/$lies.patch" || die "$lies.patch does not apply; rebase it"
-	build_mutant lies
+	build lies
 	;;
 *) lies=/dev/null ;;
 esac
@@ -124,7 +141,7 @@ done < <(grep -v '^#' $lies)
 git -C "$tree" checkout -q .
 
 for on in "${!built[@]}"; do
-	build_mutant "the $on kernel"
+	build "the $on kernel"
 	for test in "${!tests[@]}"; do
 		[ "${test% *}" = "$on" ] || continue
 		run "${test#* }" || die "${test#* } fails with every guard in place ($on kernel)"
