@@ -120,10 +120,11 @@ function print_operation_limits(  i, f, off) {
 	for (i = 1; i <= ops[0]; i++) {
 		split(ops[i], f, "-")
 		off = cost["off", ops[i], 64]
-		# What a call costs more is not a matter of pages: what was reached, and 3 %.
+		# What a call costs more is not a matter of pages: what was reached, and 5 %. The
+		# search in the tree is 67 or 79 instructions, by where the memory happens to be.
 		limit(f[1] ", pages: " f[2] ", beside 64 queues: ours against off",
 			cost["ours", ops[i], 64] / off, 1.02,
-			f[1] ~ /munmap|mprotect|dontneed/ ? (off + 267) / off : 1.02)
+			f[1] ~ /munmap|mprotect|dontneed/ ? (off + 290) / off : 1.02)
 	}
 }
 
