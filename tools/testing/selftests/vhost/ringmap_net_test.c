@@ -873,7 +873,7 @@ TEST_F_TIMEOUT(bad_address, more_than_the_ring, PATIENCE)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
 	struct vring_used_elem *beyond;
-	char *pages, *packet;
+	char *pages, *packet, *end;
 	struct vring *v;
 	struct vring_dev d;
 	size_t len;
@@ -885,8 +885,19 @@ TEST_F_TIMEOUT(bad_address, more_than_the_ring, PATIENCE)
 	len = vring_ring_bytes(&cfg);
 	cfg.memory = vring_map(VRING_ANON, len + 4096);
 	ASSERT_NE(MAP_FAILED, cfg.memory);
+	memset(cfg.memory, 0, len + 4096);
+	/* The frame that follows the ring's is not of the page that follows it. */
+	end = (char *)cfg.memory + len;
+	for (int i = 0; frame_of(end) == frame_of(end - 4096) + 1; i++) {
+		void *kept = fresh_at(_metadata, NULL, 4096);
+
+		ASSERT_LT(i, 10);
+		ASSERT_EQ(kept, mremap(end, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, kept));
+		fresh_at(_metadata, end, 4096);
+		memset(end, 0, 4096);
+	}
 	open_and_start(_metadata, &d, &cfg, variant->accessor);
-	memset((char *)cfg.memory + len, 0xff, 4096);
+	memset(end, 0xff, 4096);
 	pages = d.buf + cfg.num[VRING_RX] * VRING_BUF_SIZE;
 	packet = pages + 4 * 4096;
 	memset(packet + d.hdr_len, 0xff, 64);

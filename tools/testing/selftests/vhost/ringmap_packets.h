@@ -5,6 +5,7 @@
 #ifndef RINGMAP_PACKETS_H
 #define RINGMAP_PACKETS_H
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,6 +27,19 @@
 	int __ret = (call);						\
 	ASSERT_EQ(0, __ret) { TH_LOG("%s", (d)->vdev.error); }		\
 } while (0)
+
+/* The page frame that an address of ours is mapped to; 0 for none. */
+static inline uint64_t frame_of(const void *p)
+{
+	uint64_t entry = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (pread(fd, &entry, sizeof(entry),
+		  (uintptr_t)p / 4096 * sizeof(entry)) != sizeof(entry))
+		entry = 0;
+	close(fd);
+	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}
 
 static inline long read_number(const char *path)
 {
