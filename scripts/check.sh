@@ -15,10 +15,14 @@ full=${1:-} only=${PART:-}
 verdicts=$cache/verdicts
 mkdir -p "$verdicts"
 
-# What a kernel and a VM are made of, and QEMU
-vm=(patches series Kconfig drivers include lib mm tools configs vm
+t=tools/testing/selftests
+# What a kernel and a VM are made of
+vm=(patches series Kconfig drivers include lib mm configs "$t"/{vhost,mmu_notifier}/config vm
 	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
 	bench/{ringcount.c,qemu-plugin.h})
+# and those programs of the selftests that use vhost
+vhost=("${vm[@]}" "$t"/vhost/{Makefile,ringmap_{devices,packets}.h}
+	"$t"/vhost/{vdev,vring,virtqueue,vsock,scsi}.{c,h})
 # The packages
 stock=(dkms debian scripts/deb.sh tests/stock.sh)
 qemu=(qemu/7.2 qemu/{build,check,source}.sh scripts/{apt,common,tree}.sh)
@@ -73,50 +77,50 @@ part() {
 }
 
 scripts/compose.sh > /dev/null
-part overlay "${vm[@]}" Documentation Makefile README.md scripts tests "$(echo ./*/)" -- env T= tests/overlay.sh
+part overlay "${vm[@]}" tools Documentation Makefile README.md scripts tests "$(echo ./*/)" -- env T= tests/overlay.sh
 # What the archives offer changes from day to day.
-part bases "${vm[@]}" Documentation scripts tests/{emitters,off-proof}.sh "$(date +%F)" --\
+part bases "${vm[@]}" tools Documentation scripts tests/{emitters,off-proof}.sh "$(date +%F)" --\
 	scripts/bases.sh ends
 part kernel "${vm[@]}" -- env VARIANT=vm scripts/build.sh
-part emitters "${vm[@]}" tests/emitters.sh -- tests/emitters.sh
-part docs "${vm[@]}" Documentation README.md tests/docs.sh -- tests/docs.sh
+part emitters "${vm[@]}" tools tests/emitters.sh -- tests/emitters.sh
+part docs "${vm[@]}" tools Documentation README.md tests/docs.sh -- tests/docs.sh
 part harness "${vm[@]}" tests/harness.sh -- tests/harness.sh
-part lint "${vm[@]}" Documentation scripts bench tests qemu .ci -- scripts/lint.sh
+part lint "${vm[@]}" tools Documentation scripts bench tests qemu .ci -- scripts/lint.sh
 part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
 part model tests/model tests/model.sh scripts/common.sh -- tests/model.sh
-part selftests "${vm[@]}" tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
-part vhostctl "${vm[@]}" tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
-part fuzz-short "${vm[@]}" tests/fuzz.sh -- \
+part selftests "${vm[@]}" tools tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
+part vhostctl "${vm[@]}" tools tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
+part fuzz-short "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
 	env VARIANT=vm SEED=1 CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
-part budget "${vm[@]}" bench -- bench/bench.sh budget
+part budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- bench/bench.sh budget
 part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
-part stock-short "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
+part stock-short "${vm[@]}" tools "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
 part qemu-short "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh short
 if [ -n "$full" ]; then
-	part selftests-debug "${vm[@]}" tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
-	part selftests-kcsan "${vm[@]}" tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
-	part storm "${vm[@]}" tests/storm.sh -- env VARIANT=vm tests/storm.sh
-	part storm-debug "${vm[@]}" tests/storm.sh -- env VARIANT=debug tests/storm.sh
-	part fuzz-debug "${vm[@]}" tests/fuzz.sh -- \
+	part selftests-debug "${vm[@]}" tools tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
+	part selftests-kcsan "${vm[@]}" tools tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
+	part storm "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=vm tests/storm.sh
+	part storm-debug "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=debug tests/storm.sh
+	part fuzz-debug "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
 		env VARIANT=debug SEED="$(date +%s)" CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
-	part fuzz "${vm[@]}" tests/fuzz.sh -- \
+	part fuzz "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
 		env VARIANT=vm SEED="$(date +%s)" CALLS=1000000 VMS=2 REPLAY= tests/fuzz.sh
-	part order "${vm[@]}" tests/order.sh -- tests/order.sh
+	part order "${vm[@]}" tools tests/order.sh -- tests/order.sh
 	part off-proof-notices "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh notices
-	part bisect "${vm[@]}" tests/bisect.sh -- tests/bisect.sh
-	part mutants-guards "${vm[@]}" tests/mutants.sh tests/mutants tests/barriers.sh -- \
+	part bisect "${vm[@]}" tools tests/bisect.sh -- tests/bisect.sh
+	part mutants-guards "${vm[@]}" tools tests/mutants.sh tests/mutants tests/barriers.sh -- \
 		env VARIANT=vm T=guards tests/mutants.sh
-	part mutants-debug "${vm[@]}" tests/mutants.sh tests/mutants -- \
+	part mutants-debug "${vm[@]}" tools tests/mutants.sh tests/mutants -- \
 		env VARIANT=vm T=debug tests/mutants.sh
-	part mutants-lies "${vm[@]}" tests/mutants.sh tests/mutants -- env VARIANT=vm T=lies tests/mutants.sh
-	part mm-cost "${vm[@]}" bench -- bench/mm-cost.sh
-	part mm-queues "${vm[@]}" bench -- bench/mm-queues.sh
-	part ring-cost "${vm[@]}" bench -- bench/ring-cost.sh
-	part bench-quick "${vm[@]}" bench -- env QUICK=1 bench/bench.sh
-	part trace-cost "${vm[@]}" bench -- bench/trace-cost.sh
-	part stock "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh ours
-	part stock-stable "${vm[@]}" "${stock[@]}" "$(date +%F)" -- tests/stock.sh stable
-	part self-compare "${vm[@]}" tests/self-compare.sh -- tests/self-compare.sh
+	part mutants-lies "${vm[@]}" tools tests/mutants.sh tests/mutants -- env VARIANT=vm T=lies tests/mutants.sh
+	part mm-cost "${vm[@]}" "$t"/mmu_notifier bench -- bench/mm-cost.sh
+	part mm-queues "${vhost[@]}" "$t"/vhost/ringmap_mmcost_tool.c bench -- bench/mm-queues.sh
+	part ring-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/ring-cost.sh
+	part bench-quick "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- env QUICK=1 bench/bench.sh
+	part trace-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/trace-cost.sh
+	part stock "${vm[@]}" tools "${stock[@]}" "$(date +%F)" -- tests/stock.sh ours
+	part stock-stable "${vm[@]}" tools "${stock[@]}" "$(date +%F)" -- tests/stock.sh stable
+	part self-compare "${vm[@]}" tools tests/self-compare.sh -- tests/self-compare.sh
 	part guest "${vm[@]}" tests/guest.sh -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
 	part qemu "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh
