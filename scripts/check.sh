@@ -21,8 +21,7 @@ vm=(patches series Kconfig drivers include lib mm configs "$t"/{vhost,mmu_notifi
 	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
 	bench/{ringcount.c,qemu-plugin.h})
 # and those programs of the selftests that use vhost
-vhost=("${vm[@]}" "$t"/vhost/{Makefile,ringmap_{devices,packets}.h}
-	"$t"/vhost/{vdev,vring,virtqueue,vsock,scsi}.{c,h})
+vhost=("${vm[@]}" "$t"/vhost/{Makefile,{vdev,vring,virtqueue,vsock,scsi}.{c,h}})
 # The packages
 stock=(dkms debian scripts/deb.sh tests/stock.sh)
 qemu=(qemu/7.2 qemu/{build,check,source}.sh scripts/{apt,common,tree}.sh)
