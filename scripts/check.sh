@@ -17,7 +17,8 @@ mkdir -p "$verdicts"
 
 t=tools/testing/selftests
 # What a kernel and a VM are made of
-vm=(patches series Kconfig drivers include lib mm configs "$t"/{vhost,mmu_notifier}/config vm
+vm=(patches series Kconfig drivers include lib mm configs "$t"/{vhost,mmu_notifier}/config
+	vm/{ringvm.c,ringinit.c,in-vm.sh}
 	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
 	bench/{ringcount.c,qemu-plugin.h})
 # and those programs of the selftests that use vhost
@@ -76,24 +77,24 @@ part() {
 }
 
 scripts/compose.sh > /dev/null
-part overlay "${vm[@]}" tools Documentation Makefile README.md scripts tests "$(echo ./*/)" -- env T= tests/overlay.sh
+part overlay "${vm[@]}" tools vm Documentation Makefile README.md scripts tests "$(echo ./*/)" -- env T= tests/overlay.sh
 # What the archives offer changes from day to day.
 part bases "${vm[@]}" tools Documentation scripts tests/{emitters,off-proof}.sh "$(date +%F)" --\
 	scripts/bases.sh ends
 part kernel "${vm[@]}" -- env VARIANT=vm scripts/build.sh
 part emitters "${vm[@]}" tools tests/emitters.sh -- tests/emitters.sh
-part docs "${vm[@]}" tools Documentation README.md tests/docs.sh -- tests/docs.sh
+part docs "${vm[@]}" tools vm Documentation README.md tests/docs.sh -- tests/docs.sh
 part harness "${vm[@]}" tests/harness.sh -- tests/harness.sh
-part lint "${vm[@]}" tools Documentation scripts bench tests qemu .ci -- scripts/lint.sh
+part lint "${vm[@]}" tools vm Documentation scripts bench tests qemu .ci -- scripts/lint.sh
 part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
 part model tests/model tests/model.sh scripts/common.sh -- tests/model.sh
 part selftests "${vm[@]}" tools tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
-part vhostctl "${vm[@]}" tools tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
+part vhostctl "${vm[@]}" tools vm tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
 part fuzz-short "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
 	env VARIANT=vm SEED=1 CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
 part budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- bench/bench.sh budget
 part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
-part stock-short "${vm[@]}" tools "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
+part stock-short "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
 part qemu-short "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh short
 if [ -n "$full" ]; then
 	part selftests-debug "${vm[@]}" tools tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
@@ -117,10 +118,10 @@ if [ -n "$full" ]; then
 	part ring-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/ring-cost.sh
 	part bench-quick "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- env QUICK=1 bench/bench.sh
 	part trace-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/trace-cost.sh
-	part stock "${vm[@]}" tools "${stock[@]}" "$(date +%F)" -- tests/stock.sh ours
-	part stock-stable "${vm[@]}" tools "${stock[@]}" "$(date +%F)" -- tests/stock.sh stable
+	part stock "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh ours
+	part stock-stable "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh stable
 	part self-compare "${vm[@]}" tools tests/self-compare.sh -- tests/self-compare.sh
-	part guest "${vm[@]}" tests/guest.sh -- tests/guest.sh
+	part guest "${vm[@]}" vm tests/guest.sh -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
 	part qemu "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh
 	part qemu-sanitize "${qemu[@]}" -- env SANITIZE=1 T= qemu/check.sh

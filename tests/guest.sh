@@ -8,7 +8,7 @@ build_vsock_test
 
 out=$logs/guest
 say "a guest in the VM, three times"
-ringvm --kernel "$kernel" --memory 2G --timeout 1800 --log "$out.console" --out "$out" \
+ringvm --kernel "$kernel" --memory 2G --timeout 3000 --log "$out.console" --out "$out" \
 	--quiet -- "sh $here/vm/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test" ||
 	die "the guest failed; what it said is in $out"
 
