@@ -2,4 +2,4 @@
 # File: drivers/vhost/ringmap.c
 # Variant: debug
 # Test: stale.index.page_freed
-/^static __always_inline enum vhost_miss read_by_page/,/^}/s/vhost_ringmap_load(kaddr, u16)/READ_ONCE_NOCHECK(*(const u16 *)kaddr)/
+/^static __always_inline enum vhost_miss read_by_page/,/^}/s/vhost_ringmap_load(kaddr, u16)/({ u16 v; asm volatile("movw %1, %0" : "=r" (v) : "m" (*(const u16 *)kaddr)); v; })/
