@@ -110,9 +110,9 @@ if [ -n "$full" ]; then
 	part bisect "${vm[@]}" tools tests/bisect.sh -- tests/bisect.sh
 	part mutants-guards "${vm[@]}" tools tests/mutants.sh tests/mutants tests/barriers.sh -- \
 		env VARIANT=vm T=guards tests/mutants.sh
-	part mutants-debug "${vm[@]}" tools tests/mutants.sh tests/mutants -- \
+	part mutants-debug "${vm[@]}" tools tests/mutants.sh tests/mutants tests/barriers.sh -- \
 		env VARIANT=vm T=debug tests/mutants.sh
-	part mutants-lies "${vm[@]}" tools tests/mutants.sh tests/mutants -- env VARIANT=vm T=lies tests/mutants.sh
+	part mutants-lies "${vm[@]}" tools tests/mutants.sh tests/mutants tests/barriers.sh -- env VARIANT=vm T=lies tests/mutants.sh
 	part mm-cost "${vm[@]}" "$t"/mmu_notifier bench -- bench/mm-cost.sh
 	part mm-queues "${vhost[@]}" "$t"/vhost/ringmap_mmcost_tool.c bench -- bench/mm-queues.sh
 	part ring-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/ring-cost.sh
