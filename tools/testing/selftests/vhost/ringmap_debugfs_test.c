@@ -359,6 +359,7 @@ TEST_F_TIMEOUT(debugfs, lock_times, PATIENCE)
 /* Read what is there, over and over. */
 static atomic_bool stop;
 static atomic_long readings;
+static int opened;
 
 static void read_tree(const char *dir)
 {
@@ -399,10 +400,16 @@ static void *writer(void *arg)
 	return arg;
 }
 
-/* vhost-net waits for a grace period at each close: it is one in 64. */
+/*
+ * vhost-net waits for a grace period at each close: it is one in 64. A slow kernel opens as
+ * many as it can in a minute.
+ */
 static void *opener(void *arg)
 {
-	for (int i = 0; i < OPENED; i++) {
+	double end = now() + 60;
+
+	for (opened = 0; opened < OPENED && now() < end; opened++) {
+		int i = opened;
 		int fd = open(i & 63 ? "/dev/vhost-test" : "/dev/vhost-net",
 			      O_RDWR | O_CLOEXEC);
 
@@ -438,9 +445,10 @@ TEST_F_TIMEOUT(debugfs, reader_storm, PATIENCE)
 		ASSERT_EQ(0, pthread_join(thread[i], &ret));
 		EXPECT_EQ(NULL, ret);
 	}
-	TH_LOG("%d devices, %ld readings, %llu packets", OPENED, readings,
+	TH_LOG("%d devices, %ld readings, %llu packets", opened, readings,
 	       (unsigned long long)packets);
-	EXPECT_GT(readings, 1000);
+	EXPECT_GE(opened, 100);
+	EXPECT_GT(readings, 300);
 	EXPECT_GT(packets, 1000UL);
 	vring_close(&d);
 }
@@ -510,8 +518,8 @@ static unsigned int misnamed(struct __test_metadata *_metadata)
 
 /*
  * The events of the map lock name the device. One thread opens devices, another reads
- * their files meanwhile. This is a race: what is wrong is found often, not always, as
- * a wrong name or because the kernel dies.
+ * their files meanwhile, for a minute at most. This is a race: what is wrong is found
+ * often, not always, as a wrong name or because the kernel dies.
  */
 TEST_F_TIMEOUT(debugfs, opened_under_trace, PATIENCE)
 {
@@ -519,6 +527,7 @@ TEST_F_TIMEOUT(debugfs, opened_under_trace, PATIENCE)
 		"/dev/vhost-scsi", "/dev/vhost-test",
 	};
 	struct vdev v = { .fd = open(nodes[1], O_RDWR | O_CLOEXEC) };
+	double end = now() + 60;
 	unsigned int first;
 	pthread_t reader;
 
@@ -534,7 +543,7 @@ TEST_F_TIMEOUT(debugfs, opened_under_trace, PATIENCE)
 	readings = 0;
 	young = first + 1;
 	ASSERT_EQ(0, pthread_create(&reader, NULL, read_young, NULL));
-	for (unsigned int i = 0; i < YOUNG; i++) {
+	for (unsigned int i = 0; i < YOUNG && now() < end; i++) {
 		int fd = open(nodes[i % 2], O_RDWR | O_CLOEXEC);
 
 		ASSERT_GE(fd, 0);
