@@ -140,7 +140,7 @@ install_packages() {
 }
 
 guest_on() {
-	boot "$1" guest --timeout 900 --quiet -- "mount --bind $root/lib/modules /lib/modules
+	boot "$1" guest --timeout 3000 --quiet -- "mount --bind $root/lib/modules /lib/modules
 		modprobe -a vhost_net vhost_vsock tun
 		sh $here/vm/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test"
 }
