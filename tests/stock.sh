@@ -148,7 +148,7 @@ guest_on() {
 remove_package() {
 	local k=$1
 	apt dpkg -r vhost-ringmap-dkms || return 1
-	boot "$k" removed --timeout 200 --quiet -- "mount --bind $root/lib/modules /lib/modules;
+	boot "$k" removed --timeout 900 --quiet -- "mount --bind $root/lib/modules /lib/modules;
 		modprobe vhost_net && modinfo -n vhost_net vhost &&
 		[ ! -e /sys/module/vhost_ringmap ] && [ -c /dev/vhost-net ]"
 }
@@ -167,7 +167,7 @@ selftests_on() {
 	local k=$1 rc=0 suite
 	install_test_modules "$k" || return 1
 	for suite in vhost null vsock scsi debugfs; do
-		boot "$k" "selftests-$suite" --timeout 900 --tap 1 --skips configs/skips --append numa=fake=2 -- \
+		boot "$k" "selftests-$suite" --timeout 3000 --tap 1 --skips configs/skips --append numa=fake=2 -- \
 			"mount --bind $root/lib/modules /lib/modules
 			 modprobe -a vhost_net vhost_vsock vhost_scsi vhost_test brd zram tun tcm_loop
 			 sh $here/vm/in-vm.sh $selftests $selftests/$(suite_program "$suite")" || rc=1
@@ -214,7 +214,7 @@ for kernel_of in "${kernels[@]}"; do
 	elif ! modinfo -b "$root" -k "$k" -n 9p > /dev/null 2>&1; then
 		row "$k" package 'not booted: it has no 9p'
 	else
-		part "$k" package boot "$k" package --timeout 900 --tap 1 -- \
+		part "$k" package boot "$k" package --timeout 3000 --tap 1 -- \
 			"bash $here/vm/in-vm-stock.sh $root $selftests/ringmap_load" || true
 		[ -n "$short" ] || part "$k" guest guest_on "$k" || true
 		part "$k" remove remove_package "$k" || true

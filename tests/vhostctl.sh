@@ -147,6 +147,6 @@ selected "${vm_tests[@]}" || exit 0
 prepare
 say "in the VM"
 # One thread: under several, TCG may run an instruction that tracing is changing.
-ringvm --kernel "$kernel" --accel single --timeout 900 --memory 4G --tap 1 \
+ringvm --kernel "$kernel" --accel single --timeout 3000 --memory 4G --tap 1 \
 	--skips configs/skips --log "$logs/vhostctl.console" -- \
 	"T='${T:-}' bash $here/$in_vm $vhostctl $selftests/ringmap_load"

@@ -77,7 +77,7 @@ for accessor in uaccess checked ringmap; do
 	echo $accessor > /sys/module/vhost/parameters/accessor
 	serve 3 > /tmp/served
 	: > /tmp/inner
-	"$ringvm" --kernel "$image" --accel tcg --cpus 1 --memory 256M --timeout 900 \
+	"$ringvm" --kernel "$image" --accel tcg --cpus 1 --memory 256M --timeout 3000 \
 		--quiet --log /tmp/console --qemu "\
 -netdev tap,id=net,ifname=tap0,script=no,downscript=no,vhost=on,vhostforce=on \
 -device virtio-net-pci,netdev=net -device vhost-vsock-pci,guest-cid=3" -- \
