@@ -118,8 +118,12 @@ if [ -n "$full" ]; then
 	part ring-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/ring-cost.sh
 	part bench-quick "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- env QUICK=1 bench/bench.sh
 	part trace-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/trace-cost.sh
-	part stock "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh ours
-	part stock-stable "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh stable
+	for release in ours stable; do
+		for flavours in plain rt; do
+			part "stock-$release-$flavours" "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- \
+				tests/stock.sh "$release" "$flavours"
+		done
+	done
 	part self-compare "${vm[@]}" tools tests/self-compare.sh -- tests/self-compare.sh
 	part guest "${vm[@]}" vm tests/guest.sh -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# stock.sh [ours|stable|short]: the packages on the kernels of this release of the distribution and of
-# the stable one. Each is installed into a scratch root together with them, and booted in a VM
-# with its own modules. The tests there load vhost, switch and compare accessors, reload, lock
-# down; a guest inside uses its net and vsock; then the package is removed, and the kernel's
-# own modules are back. Then the selftests, on modules of the same sources that have test
-# windows. "ours" and "stable" are the kernels of one of these releases; "short" is the first
-# kernel of ours, without guest and selftests.
+# stock.sh [ours|stable [plain|rt] | short]: the packages on the kernels of this release of the
+# distribution and of the stable one. Each is installed into a scratch root together with
+# them, and booted in a VM with its own modules. The tests there load vhost, switch and
+# compare accessors, reload, lock down; a guest inside uses its net and vsock, mapped; then
+# the package is removed, and the kernel's own modules are back. Then the selftests, on
+# modules of the same sources that have test windows. "ours" and "stable" are the kernels of
+# one of these releases, of them "rt" the one with PREEMPT_RT and "plain" the others; "short"
+# is the first kernel of ours, without guest and selftests.
 # shellcheck disable=SC2317 # part() runs the functions
 . scripts/common.sh
 . scripts/apt.sh
@@ -20,6 +21,8 @@ mkdir -p "$dir"
 root=$dir/root
 debs=$(scripts/deb.sh | tail -1)
 short=
+flavours=${2:-}
+case $flavours in '' | plain | rt) ;; *) die "'$flavours' is neither plain nor rt" ;; esac
 if [ "${1:-}" = short ]; then
 	short=yes
 	build_tools
@@ -142,7 +145,7 @@ install_packages() {
 guest_on() {
 	boot "$1" guest --timeout 3000 --quiet -- "mount --bind $root/lib/modules /lib/modules
 		modprobe -a vhost_net vhost_vsock tun
-		sh $here/vm/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test"
+		sh $here/vm/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test ringmap"
 }
 
 remove_package() {
@@ -182,8 +185,9 @@ kernels_of() {
 	newest=$(in_root apt-cache pkgnames "linux-image-$kernel_series" | grep -E '[0-9]-amd64$' | sort -V | tail -1)
 	newest=${newest#linux-image-}
 	[ -n "$newest" ] || die "$1 has no package linux-image-$kernel_series.*; is there a network?"
-	echo "$newest"
-	[ -n "$short" ] || printf '%s\n' "${newest%-amd64}"-{rt,cloud}-amd64
+	[ "$flavours" = rt ] || echo "$newest"
+	[ -n "$short" ] || [ "$flavours" = rt ] || echo "${newest%-amd64}-cloud-amd64"
+	[ -n "$short" ] || [ "$flavours" = plain ] || echo "${newest%-amd64}-rt-amd64"
 }
 
 releases=("$ours")

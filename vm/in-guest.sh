@@ -1,6 +1,6 @@
 #!/bin/sh
-# in-guest.sh outer IMAGE RINGVM VSOCK_TEST: in the VM: by each accessor a guest whose
-# net and vsock are vhost's, upstream's vsock_test in both directions, and 8 MB by TCP
+# in-guest.sh outer IMAGE RINGVM VSOCK_TEST ACCESSOR...: in the VM: by each accessor a guest
+# whose net and vsock are vhost's, upstream's vsock_test in both directions, and 8 MB by TCP
 # there and back. Prints what came of it, a line each.
 # in-guest.sh inner VSOCK_TEST: in that guest.
 set -eu
@@ -71,10 +71,11 @@ if [ "$1" = inner ]; then
 fi
 
 image=$2 ringvm=$3 test=$4
+shift 4
 busybox tunctl -t tap0 > /dev/null
 busybox ifconfig tap0 $host netmask 255.255.255.0 up
-for accessor in uaccess checked ringmap; do
-	echo $accessor > /sys/module/vhost/parameters/accessor
+for accessor; do
+	echo "$accessor" > /sys/module/vhost/parameters/accessor
 	serve 3 > /tmp/served
 	: > /tmp/inner
 	"$ringvm" --kernel "$image" --accel tcg --cpus 1 --memory 256M --timeout 3000 \
