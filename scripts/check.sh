@@ -24,7 +24,8 @@ vm=(patches series Kconfig drivers include lib mm configs "$t"/{vhost,mmu_notifi
 # and those programs of the selftests that use vhost
 vhost=("${vm[@]}" "$t"/vhost/{Makefile,{vdev,vring,virtqueue,vsock,scsi}.{c,h}})
 # The packages
-stock=(dkms debian scripts/deb.sh tests/stock.sh)
+vsock=(tests/vsock{.sh,-timeout.h})
+stock=(dkms debian scripts/deb.sh tests/stock.sh "${vsock[@]}")
 qemu=(qemu/7.2 qemu/{build,check,source}.sh scripts/{apt,common,tree}.sh)
 
 # key PATH...: a hash of these files, of the base and of the tools. What is no file counts
@@ -125,7 +126,7 @@ if [ -n "$full" ]; then
 		done
 	done
 	part self-compare "${vm[@]}" tools tests/self-compare.sh -- tests/self-compare.sh
-	part guest "${vm[@]}" vm tests/guest.sh -- tests/guest.sh
+	part guest "${vm[@]}" vm tests/guest.sh "${vsock[@]}" -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
 	part qemu "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh
 	part qemu-sanitize "${qemu[@]}" -- env SANITIZE=1 T= qemu/check.sh

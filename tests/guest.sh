@@ -2,6 +2,7 @@
 # guest.sh: a guest inside the VM, whose net and vsock are vhost's: upstream's vsock_test
 # in both directions, and TCP, by each accessor. The results must be the same.
 . scripts/common.sh
+. tests/vsock.sh
 
 VARIANT=vm prepare
 build_vsock_test

@@ -11,6 +11,7 @@
 . scripts/common.sh
 . scripts/apt.sh
 . tests/suites.sh
+. tests/vsock.sh
 
 [ "$(id -u)" = 0 ] || die "only root can make a scratch root"
 # Mounts of our own, which end with us
