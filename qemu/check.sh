@@ -50,7 +50,7 @@ rm -f "$reports".*
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:log_path=$reports
 export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1:log_path=$reports
 say "running ${names[*]}"
-logged qemu-test meson test -C "$out" --no-rebuild --print-errorlogs -t 4 "${names[@]}" || bad=1
+logged qemu-test meson test -C "$out" --no-rebuild --print-errorlogs -t 12 "${names[@]}" || bad=1
 grep -E '^ *[0-9]+/[0-9]+ |^(Ok|Fail|Skipped|Timeout):' "$logs/qemu-test.log" || true
 # They also warn that they know of coroutines only what QEMU tells them.
 while IFS= read -r report; do
