@@ -168,13 +168,15 @@ install_test_modules() {
 }
 
 selftests_on() {
-	local k=$1 rc=0 suite
+	local k=$1 rc=0 suite without=()
+	# PREEMPT_RT excludes transparent huge pages.
+	case $k in *-rt-*) without=(-V thp -V mprotect_thp -V split) ;; esac
 	install_test_modules "$k" || return 1
 	for suite in vhost null vsock scsi debugfs; do
 		boot "$k" "selftests-$suite" --timeout 3000 --tap 1 --skips configs/skips --append numa=fake=2 -- \
 			"mount --bind $root/lib/modules /lib/modules
 			 modprobe -a vhost_net vhost_vsock vhost_scsi vhost_test brd zram tun tcm_loop
-			 sh $here/vm/in-vm.sh $selftests $selftests/$(suite_program "$suite")" || rc=1
+			 sh $here/vm/in-vm.sh $selftests $selftests/$(suite_program "$suite") ${without[*]}" || rc=1
 	done
 	return "$rc"
 }
