@@ -5,7 +5,7 @@
 . tests/vsock.sh
 
 VARIANT=vm prepare
-build_vsock_test
+build_patient_vsock_test
 
 out=$logs/guest
 say "a guest in the VM, three times"

@@ -17,20 +17,25 @@
 # Mounts of our own, which end with us
 [ -n "${STOCK_MOUNTS:-}" ] || exec env STOCK_MOUNTS=1 unshare -m --propagation private "$0" "$@"
 
+case ${1:-},${2:-} in
+short,) flavours=('') ;;
+ours,plain | stable,plain) flavours=('' -cloud) ;;
+ours,rt | stable,rt) flavours=(-rt) ;;
+, | ours, | stable,) flavours=('' -cloud -rt) ;;
+*) die "'$*' is none of ours, stable, these two with plain or rt, and short" ;;
+esac
 dir=$cache/stock
 mkdir -p "$dir"
 root=$dir/root
 debs=$(scripts/deb.sh | tail -1)
 short=
-flavours=${2:-}
-case $flavours in '' | plain | rt) ;; *) die "'$flavours' is neither plain nor rt" ;; esac
 if [ "${1:-}" = short ]; then
 	short=yes
 	build_tools
 	build_selftests
 else
 	VARIANT=vm prepare
-	build_vsock_test
+	build_patient_vsock_test
 fi
 ours=$(. /etc/os-release && echo "$VERSION_CODENAME")
 
@@ -100,7 +105,7 @@ boot() {
 			sed -n 's/^insmod \([^ ]*\).*/--module=\1/p')
 	done
 	mapfile -t modules < <(printf '%s\n' "${modules[@]}" | awk '!seen[$0]++')
-	ringvm --kernel "$root/boot/vmlinuz-$k" --accel single --memory 4G \
+	ringvm --kernel "$root/boot/vmlinuz-$k" --accel single --memory 4G --timeout 3000 \
 		--log "$logs/stock-$name-$k.console" "${modules[@]}" "$@"
 }
 
@@ -144,7 +149,7 @@ install_packages() {
 }
 
 guest_on() {
-	boot "$1" guest --timeout 3000 --quiet -- "mount --bind $root/lib/modules /lib/modules
+	boot "$1" guest --quiet -- "mount --bind $root/lib/modules /lib/modules
 		modprobe -a vhost_net vhost_vsock tun
 		sh $here/vm/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test ringmap"
 }
@@ -152,7 +157,7 @@ guest_on() {
 remove_package() {
 	local k=$1
 	apt dpkg -r vhost-ringmap-dkms || return 1
-	boot "$k" removed --timeout 900 --quiet -- "mount --bind $root/lib/modules /lib/modules;
+	boot "$k" removed --quiet -- "mount --bind $root/lib/modules /lib/modules;
 		modprobe vhost_net && modinfo -n vhost_net vhost &&
 		[ ! -e /sys/module/vhost_ringmap ] && [ -c /dev/vhost-net ]"
 }
@@ -173,7 +178,7 @@ selftests_on() {
 	case $k in *-rt-*) without=(-V thp -V mprotect_thp -V split) ;; esac
 	install_test_modules "$k" || return 1
 	for suite in vhost null vsock scsi debugfs; do
-		boot "$k" "selftests-$suite" --timeout 3000 --tap 1 --skips configs/skips --append numa=fake=2 -- \
+		boot "$k" "selftests-$suite" --tap 1 --skips configs/skips --append numa=fake=2 -- \
 			"mount --bind $root/lib/modules /lib/modules
 			 modprobe -a vhost_net vhost_vsock vhost_scsi vhost_test brd zram tun tcm_loop
 			 sh $here/vm/in-vm.sh $selftests $selftests/$(suite_program "$suite") ${without[*]}" || rc=1
@@ -182,15 +187,13 @@ selftests_on() {
 }
 
 : > "$dir/rows"
-# kernels_of RELEASE: its newest kernel of the series, by flavour
+# kernels_of RELEASE: its newest kernel of the series, in these flavours
 kernels_of() {
 	local newest
 	newest=$(in_root apt-cache pkgnames "linux-image-$kernel_series" | grep -E '[0-9]-amd64$' | sort -V | tail -1)
 	newest=${newest#linux-image-}
 	[ -n "$newest" ] || die "$1 has no package linux-image-$kernel_series.*; is there a network?"
-	[ "$flavours" = rt ] || echo "$newest"
-	[ -n "$short" ] || [ "$flavours" = rt ] || echo "${newest%-amd64}-cloud-amd64"
-	[ -n "$short" ] || [ "$flavours" = plain ] || echo "${newest%-amd64}-rt-amd64"
+	printf "${newest%-amd64}%s-amd64\n" "${flavours[@]}"
 }
 
 releases=("$ours")
@@ -203,7 +206,6 @@ short | ours) ;;
 	[ "${1:-}" != stable ] || releases=()
 	[ "$stable" = "$ours" ] || releases+=("$stable")
 	;;
-*) die "'$1' is none of ours, stable and short" ;;
 esac
 kernels=()
 for r in "${releases[@]}"; do
@@ -221,7 +223,7 @@ for kernel_of in "${kernels[@]}"; do
 	elif ! modinfo -b "$root" -k "$k" -n 9p > /dev/null 2>&1; then
 		row "$k" package 'not booted: it has no 9p'
 	else
-		part "$k" package boot "$k" package --timeout 3000 --tap 1 -- \
+		part "$k" package boot "$k" package --tap 1 -- \
 			"bash $here/vm/in-vm-stock.sh $root $selftests/ringmap_load" || true
 		[ -n "$short" ] || part "$k" guest guest_on "$k" || true
 		part "$k" remove remove_package "$k" || true
