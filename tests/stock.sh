@@ -44,7 +44,7 @@ root_of() {
 	local new=$dir/$1.new uri
 	[ "$1" != "$ours" ] || { echo /; return; }
 	if [ ! -d "$dir/$1" ]; then
-		uri=$(cat "$apt"/parts/* | grep -oE '(http|https|ftp)://[^ ]*' | grep -v security | head -1)
+		uri=$(grep -hv '^ *#' "$apt"/parts/* | grep -oE '(http|https|ftp)://[^ ]*' | grep -v security | head -1)
 		rm -rf "$new"
 		logged debootstrap debootstrap --variant=minbase "$1" "$new" "$uri" || return 1
 		rm -f "$new/etc/apt/sources.list"
