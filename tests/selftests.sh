@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
-# suites are mm, vhost (vhost-net), faults (the same, odd cases), debugfs, null (the test
-# device), vsock and scsi; T=name runs one test.
+# suites are mm, vhost (vhost-net), faults (the same, odd cases), base (the same, faults that
+# the base has), debugfs, null (the test device), vsock and scsi; T=name runs one test.
 . scripts/common.sh
 . tests/suites.sh
 

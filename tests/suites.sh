@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # Sourced: which selftests there are, and which has a test.
 
-suites=(mm vhost faults debugfs null vsock scsi)
+suites=(mm vhost faults base debugfs null vsock scsi)
 
 # suite_of TEST: the suite that has the test of this name
 suite_of() {
 	case $1 in
 	cause.* | keep.* | global.*) echo mm ;;
 	faults.* | odd.* | reverted_2019.*) echo faults ;;
-	debugfs.* | null.* | vsock.* | scsi.*) echo "${1%%.*}" ;;
+	base.* | debugfs.* | null.* | vsock.* | scsi.*) echo "${1%%.*}" ;;
 	*) echo vhost ;;
 	esac
 }

@@ -686,6 +686,20 @@ int vring_send(struct vring_dev *d)
 	return 0;
 }
 
+int vring_add(struct vring_dev *d, const void *p, uint32_t len)
+{
+	struct vring_queue *q = &d->q[VRING_TX];
+	uint16_t head;
+
+	if (!q->nfree)
+		return -EAGAIN;
+	head = q->free[--q->nfree];
+	q->next[head] = head;
+	set_desc(d, q->vring.desc + head, p, len, 0, 0);
+	make_available(d, VRING_TX, head);
+	return 0;
+}
+
 static int bad_used(struct vring_dev *d, int queue, uint32_t id)
 {
 	return fail(d, 0, "queue %d: vhost used descriptor %u, which was not available",

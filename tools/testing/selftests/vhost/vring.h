@@ -242,6 +242,18 @@ int vring_run(struct vring_dev *d, uint64_t count, struct vring_result *res);
  */
 int vring_send(struct vring_dev *d);
 
+/**
+ * vring_add() - make memory available on TX as one buffer, whatever is in it
+ * @d: device
+ * @p: in @d->buf
+ * @len: bytes
+ *
+ * vhost sees it together with the next packet of vring_send().
+ *
+ * Return: 0, or -EAGAIN if no descriptor is free.
+ */
+int vring_add(struct vring_dev *d, const void *p, uint32_t len);
+
 /** vring_reap() - take what vhost used on both queues; returns packets */
 int vring_reap(struct vring_dev *d);
 

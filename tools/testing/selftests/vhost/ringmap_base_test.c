@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vhost-net and buffers that are none: too short for a packet, or memory that nobody may
+ * read or write. vhost says so, gives them back, goes on with those behind them, and
+ * rests. It did not, by any accessor.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <linux/if_tun.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+
+#include "ringmap_packets.h"
+
+#define PAGE	4096UL
+#define GOOD	3	/* packets behind a bad buffer */
+
+FIXTURE(base) {
+	struct vring_dev d;
+};
+
+/* With a limited send buffer, packets go to the TAP one by one, by another way. */
+FIXTURE_VARIANT(base) {
+	const char *accessor;
+	int sndbuf;
+};
+
+#define ACCESSOR(mode)							\
+	FIXTURE_VARIANT_ADD(base, mode) { .accessor = #mode };		\
+	FIXTURE_VARIANT_ADD(base, mode ## _one_by_one) {		\
+		.accessor = #mode, .sndbuf = 1 << 20			\
+	}
+
+ACCESSOR(uaccess);
+ACCESSOR(checked);
+ACCESSOR(ringmap);
+
+FIXTURE_SETUP(base)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	int sndbuf = variant->sndbuf;
+
+	ASSERT_OK(&self->d, vring_open(&self->d, &cfg));
+	ASSERT_OK(&self->d, vring_set_accessor(&self->d, variant->accessor));
+	if (sndbuf)
+		ASSERT_EQ(0, ioctl(self->d.tap, TUNSETSNDBUF, &sndbuf));
+	ASSERT_OK(&self->d, vring_start(&self->d));
+	ASSERT_OK(&self->d, vring_run(&self->d, 100, NULL));
+}
+
+FIXTURE_TEARDOWN(base)
+{
+	vring_close(&self->d);
+}
+
+/* The last page of the TX buffers, whose descriptors few packets do not reach. */
+static char *spare_page(const struct vring_dev *d)
+{
+	return d->buf + d->buf_len - PAGE;
+}
+
+/* How many errors of a queue vhost reported since the last call. */
+static eventfd_t errors(struct vring_dev *d, int queue)
+{
+	eventfd_t n = 0;
+
+	return eventfd_read(d->q[queue].err, &n) ? 0 : n;
+}
+
+/* The directory of vhost's worker: a thread of ours, or, with kthreads, a process. */
+static bool find_worker(char *dir, size_t size)
+{
+	static const char *const where[] = { "/proc/self/task", "/proc" };
+	char path[320], name[32], want[32];
+
+	snprintf(want, sizeof(want), "vhost-%d\n", getpid());
+	for (int i = 0; i < 2; i++) {
+		DIR *all = opendir(where[i]);
+		bool found = false;
+		struct dirent *e;
+
+		while (all && !found && (e = readdir(all))) {
+			snprintf(path, sizeof(path), "%s/%s/comm", where[i], e->d_name);
+			read_text(path, name, sizeof(name));
+			found = !strcmp(name, want);
+			if (found)
+				snprintf(dir, size, "%s/%s", where[i], e->d_name);
+		}
+		if (all)
+			closedir(all);
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+/* CPU time of a thread in ticks; -1 unless it sleeps. */
+static long ticks_if_asleep(const char *dir)
+{
+	char path[320], stat[512], state, *at;
+	unsigned long user, system;
+
+	snprintf(path, sizeof(path), "%s/stat", dir);
+	read_text(path, stat, sizeof(stat));
+	at = strrchr(stat, ')');	/* the end of its name */
+	if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+			  &state, &user, &system) != 3)
+		return -1;
+	return state == 'S' ? (long)(user + system) : -1;
+}
+
+/* Wait until the worker sleeps, and has for a while: its CPU time stands still. */
+static bool worker_rests(struct __test_metadata *_metadata)
+{
+	char dir[300];
+	long last = -1;
+
+	EXPECT_TRUE(find_worker(dir, sizeof(dir)))
+		return false;
+	for (int i = 0, same = 0; i < 600; i++) {
+		long ticks = ticks_if_asleep(dir);
+
+		same = ticks >= 0 && ticks == last ? same + 1 : 0;
+		last = ticks;
+		if (same == 10)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
+/* A packet, the buffer [@p, @p + @len) and further packets, all at once but the first */
+static void send_among_packets(struct __test_metadata *_metadata, struct vring_dev *d,
+			       const void *p, uint32_t len)
+{
+	uint64_t received = d->res.received;
+	uint16_t used = used_idx(d);
+
+	ASSERT_OK(d, vring_send(d));
+	ASSERT_EQ(0, vring_add(d, p, len));
+	for (int i = 0; i < GOOD; i++)
+		ASSERT_OK(d, vring_send(d));
+	ASSERT_OK(d, vring_idle(d));
+	EXPECT_EQ(received + 1 + GOOD, d->res.received);
+	EXPECT_EQ(0U, d->res.lost);
+	EXPECT_EQ(1U, errors(d, VRING_TX)) {
+		TH_LOG("by %u bytes at %#lx of a page", len, (uintptr_t)p % PAGE);
+	}
+	for (; used != used_idx(d); used++)
+		EXPECT_EQ(0U, d->q[VRING_TX].vring.used->ring[used % 256].len);
+	EXPECT_TRUE(worker_rests(_metadata));
+}
+
+TEST_F_TIMEOUT(base, short_packet, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+
+	send_among_packets(_metadata, d, spare_page(d), 5);
+	send_among_packets(_metadata, d, spare_page(d), 1);
+	send_among_packets(_metadata, d, spare_page(d), d->hdr_len - 1);
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
+TEST_F_TIMEOUT(base, unreadable_packet, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	char *hole = spare_page(d);
+
+	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_NONE));
+	send_among_packets(_metadata, d, hole, 200);
+	/* The header can be read, the packet cannot. */
+	send_among_packets(_metadata, d, hole - d->hdr_len, 200);
+	/* The packet ends in the page that cannot be read. */
+	send_among_packets(_metadata, d, hole - 100, 200);
+	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
+TEST_HARNESS_MAIN
