@@ -177,4 +177,28 @@ TEST_F_TIMEOUT(base, unreadable_packet, PATIENCE)
 	ASSERT_OK(d, vring_run(d, 500, NULL));
 }
 
+/* Packets come for RX buffers two of which cannot be written. */
+TEST_F_TIMEOUT(base, unwritable_buffer, PATIENCE)
+{
+	const uint64_t n = 20, bad = PAGE / VRING_BUF_SIZE;
+	struct vring_dev *d = &self->d;
+	struct vring_queue *q = &d->q[VRING_RX];
+	/* The next two that share a page; buffers are in order so far. */
+	unsigned int first = (q->vring.avail->ring[q->last_used % 256] + 1) / bad;
+	char *page = d->buf + first * PAGE;
+
+	memset(&d->res, 0, sizeof(d->res));
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_NONE));
+	for (uint64_t i = 0; i < n; i++)
+		ASSERT_OK(d, vring_send(d));
+	ASSERT_OK(d, vring_idle(d));
+	EXPECT_EQ(bad, d->res.lost);
+	EXPECT_EQ(bad, d->res.corrupt);	/* they are empty */
+	EXPECT_EQ(n - bad, d->res.received);
+	EXPECT_EQ(bad, errors(d, VRING_RX));
+	EXPECT_TRUE(worker_rests(_metadata));
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
 TEST_HARNESS_MAIN
