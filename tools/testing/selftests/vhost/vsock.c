@@ -167,8 +167,7 @@ static int guest_receive(struct vsock *v, const char *buf, uint32_t used)
 	return 0;
 }
 
-/* Take what vhost used on both queues; returns how many, or an error. */
-static int guest_reap(struct vsock *v)
+int vsock_reap(struct vsock *v)
 {
 	struct device *d = &v->d;
 	int head, n = 0, ret;
@@ -202,7 +201,7 @@ int vsock_await(struct vsock *v, unsigned int op, int n)
 	int ret;
 
 	while (v->ops[op] < n) {
-		ret = guest_reap(v);
+		ret = vsock_reap(v);
 		if (!ret)
 			ret = device_wait(&v->d, -1, 0);
 		if (ret < 0)
@@ -222,7 +221,7 @@ static int guest_drain(struct vsock *v)
 	int ret;
 
 	while (q->nfree != q->vring.num) {
-		ret = guest_reap(v);
+		ret = vsock_reap(v);
 		if (!ret)
 			ret = device_wait(&v->d, -1, 0);
 		if (ret < 0)
@@ -249,6 +248,9 @@ void vsock_new_connection(struct vsock *v, uint32_t guest_port)
 	v->rx_cnt = 0;
 	v->fwd_cnt = 0;
 	v->owe_credit = false;
+	v->guest_sent = 0;
+	v->host_sent = 0;
+	v->host_offset = 0;
 	v->no_credit = 0;
 	v->host_blocked = 0;
 	v->shutdown_flags = 0;
@@ -337,14 +339,14 @@ int vsock_host_connects(struct vsock *v, uint32_t port)
 	return err ? device_fail(&v->d, err, "the host's connection") : 0;
 }
 
-/* Send records while there are credit and descriptors. */
-static int guest_pump(struct vsock *v, uint32_t *sent, uint32_t records)
+/* Send records up to @end, while there are credit and descriptors. */
+static int guest_pump(struct vsock *v, uint32_t end)
 {
 	uint8_t buf[VSOCK_RECORD_MAX];
 	int ret;
 
-	while (*sent < records) {
-		uint32_t len = make_record(&v->to_host, buf, *sent);
+	while (v->guest_sent < end) {
+		uint32_t len = make_record(&v->to_host, buf, v->guest_sent);
 
 		if (v->peer_buf_alloc - (v->tx_cnt - v->peer_fwd_cnt) < len) {
 			v->no_credit++;
@@ -353,14 +355,40 @@ static int guest_pump(struct vsock *v, uint32_t *sent, uint32_t records)
 		ret = guest_send(v, VIRTIO_VSOCK_OP_RW, 0, buf, len);
 		if (ret)
 			return ret == -EAGAIN ? 0 : ret;
-		(*sent)++;
+		v->guest_sent++;
 	}
 	return 0;
 }
 
 /* The host's side: returns whether it could do anything, or an error. */
-static int host_pump(struct vsock *v, uint32_t *sent, uint32_t *offset,
-		     uint32_t records)
+static int host_push(struct vsock *v, uint32_t end)
+{
+	uint8_t buf[VSOCK_RECORD_MAX];
+	int did = 0;
+	ssize_t n;
+
+	while (v->host_sent < end) {
+		uint32_t len = make_record(&v->to_guest, buf, v->host_sent);
+
+		n = send(v->sock, buf + v->host_offset, len - v->host_offset,
+			 MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN) {
+			v->host_blocked++;
+			break;
+		}
+		if (n <= 0)
+			return device_fail(&v->d, errno, "the host's send");
+		did = 1;
+		v->host_offset += n;
+		if (v->host_offset == len) {
+			v->host_sent++;
+			v->host_offset = 0;
+		}
+	}
+	return did;
+}
+
+static int host_pull(struct vsock *v)
 {
 	uint8_t buf[VSOCK_RECORD_MAX];
 	int did = 0, ret;
@@ -369,7 +397,7 @@ static int host_pump(struct vsock *v, uint32_t *sent, uint32_t *offset,
 	for (;;) {
 		n = recv(v->sock, buf, sizeof(buf), 0);
 		if (n < 0 && errno == EAGAIN)
-			break;
+			return did;
 		if (n <= 0)
 			return device_fail(&v->d, n ? errno : EPIPE, "the host's recv");
 		ret = stream_feed(&v->d, &v->to_host, buf, n);
@@ -377,45 +405,45 @@ static int host_pump(struct vsock *v, uint32_t *sent, uint32_t *offset,
 			return ret;
 		did = 1;
 	}
-	while (*sent < records) {
-		uint32_t len = make_record(&v->to_guest, buf, *sent);
-
-		n = send(v->sock, buf + *offset, len - *offset, MSG_NOSIGNAL);
-		if (n < 0 && errno == EAGAIN) {
-			v->host_blocked++;
-			break;
-		}
-		if (n <= 0)
-			return device_fail(&v->d, errno, "the host's send");
-		did = 1;
-		*offset += n;
-		if (*offset == len) {
-			(*sent)++;
-			*offset = 0;
-		}
-	}
-	return did;
 }
 
-int vsock_exchange(struct vsock *v, uint32_t records)
+int vsock_guest_sends(struct vsock *v, uint32_t records)
 {
-	uint32_t guest_sent = v->to_host.seq, host_sent = v->to_guest.seq;
-	uint32_t guest_end = guest_sent + records, host_end = host_sent + records;
+	uint32_t before = v->guest_sent;
+	int ret = guest_pump(v, before + records);
+
+	return ret ? ret : (int)(v->guest_sent - before);
+}
+
+int vsock_host_sends(struct vsock *v, uint32_t records)
+{
+	uint32_t before = v->host_sent;
+	int ret = host_push(v, before + records);
+
+	return ret < 0 ? ret : (int)(v->host_sent - before);
+}
+
+/* Until both sides have what the other is to send. */
+static int exchange_until(struct vsock *v, uint32_t guest_end, uint32_t host_end)
+{
 	struct progress p = {};
-	uint32_t offset = 0;
 	int ret, did;
 
 	while (v->to_host.seq < guest_end || v->to_guest.seq < host_end) {
-		ret = guest_pump(v, &guest_sent, guest_end);
+		ret = guest_pump(v, guest_end);
 		if (ret)
 			return ret;
-		did = host_pump(v, &host_sent, &offset, host_end);
+		did = host_pull(v);
 		if (did < 0)
 			return did;
-		ret = guest_reap(v);
+		ret = host_push(v, host_end);
+		if (ret < 0)
+			return ret;
+		did |= ret;
+		ret = vsock_reap(v);
 		if (!ret && !did)
 			ret = device_wait(&v->d, v->sock, POLLIN |
-					  (host_sent < host_end ? POLLOUT : 0));
+					  (v->host_sent < host_end ? POLLOUT : 0));
 		if (ret >= 0)
 			ret = device_stalled(&v->d, &p,
 					     (uint64_t)v->to_host.seq + v->to_guest.seq);
@@ -423,6 +451,16 @@ int vsock_exchange(struct vsock *v, uint32_t records)
 			return ret;
 	}
 	return guest_drain(v);
+}
+
+int vsock_settle(struct vsock *v)
+{
+	return exchange_until(v, v->guest_sent, v->host_sent);
+}
+
+int vsock_exchange(struct vsock *v, uint32_t records)
+{
+	return exchange_until(v, v->guest_sent + records, v->host_sent + records);
 }
 
 int vsock_lone_packet(struct vsock *v, uint32_t seq)
@@ -433,6 +471,7 @@ int vsock_lone_packet(struct vsock *v, uint32_t seq)
 
 	if (send(v->sock, buf, len, MSG_NOSIGNAL) != len)
 		return device_fail(&v->d, errno, "record %u is not sent", seq);
+	v->host_sent = seq + 1;
 	ret = vsock_await(v, VIRTIO_VSOCK_OP_RW, seq + 1);
 	return ret ? ret : guest_drain(v);
 }

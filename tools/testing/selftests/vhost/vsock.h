@@ -47,6 +47,11 @@ struct vsock {
 	uint32_t fwd_cnt;
 	bool owe_credit;
 
+	/* Records that were sent on this connection, and bytes of the host's next */
+	uint32_t guest_sent;
+	uint32_t host_sent;
+	uint32_t host_offset;
+
 	int ops[8];			/* packets received, by operation */
 	int no_credit;			/* times we had none */
 	int host_blocked;		/* times the host had none */
@@ -83,6 +88,22 @@ int vsock_guest_connects(struct vsock *v, uint32_t port);
 
 /** vsock_host_connects() - the host connects to @port */
 int vsock_host_connects(struct vsock *v, uint32_t port);
+
+/**
+ * vsock_guest_sends() - up to @records to the host, without looking at what vhost uses
+ *
+ * Return: how many there was room and credit for, or an error.
+ */
+int vsock_guest_sends(struct vsock *v, uint32_t records);
+
+/** vsock_host_sends() - the same from the host to the guest */
+int vsock_host_sends(struct vsock *v, uint32_t records);
+
+/** vsock_reap() - take what vhost used, and give buffers; returns how many, or an error */
+int vsock_reap(struct vsock *v);
+
+/** vsock_settle() - until all that was sent has arrived, each record checked */
+int vsock_settle(struct vsock *v);
 
 /** vsock_exchange() - @records each way at the same time, each checked */
 int vsock_exchange(struct vsock *v, uint32_t records);
