@@ -1614,6 +1614,189 @@ TEST_F_TIMEOUT(iotlb, waits_for_every_queue, PATIENCE)
 	ASSERT_OK(d, vring_run(d, 1000, NULL));
 }
 
+/* --- device IOTLB: who answers late, wrongly or never --- */
+
+static uint64_t iova_of(const void *p)
+{
+	return (uintptr_t)p + VDEV_IOVA_BASE;
+}
+
+/* vhost has a miss to tell. */
+static bool wait_miss(struct vring_dev *d)
+{
+	struct pollfd p = { d->vdev.fd, POLLIN, 0 };
+
+	return poll(&p, 1, 10000) == 1;
+}
+
+/* The next miss; 0, where nothing is, if there is none for long. */
+static uint64_t next_miss(struct vring_dev *d)
+{
+	uint64_t iova = 0;
+
+	if (wait_miss(d))
+		vdev_next_miss(&d->vdev, &iova);
+	return iova;
+}
+
+static void forget_misses(struct vring_dev *d)
+{
+	uint64_t iova;
+
+	while (vdev_next_miss(&d->vdev, &iova))
+		;
+}
+
+/* vhost is at rest and finds none of the buffers. Then a packet is sent. */
+static void send_untranslated(struct __test_metadata *_metadata, struct vring_dev *d)
+{
+	ASSERT_OK(d, vring_idle(d));
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->buf, d->buf_len));
+	ASSERT_OK(d, vring_send(d));
+}
+
+/* The owner reads no miss. Each queue has one for it, however often it looked. */
+TEST_F_TIMEOUT(iotlb, unread_misses, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	unsigned int asked[VRING_QUEUES] = {}, others = 0;
+	uint64_t iova;
+
+	ASSERT_OK(d, vring_idle(d));
+	forget_misses(d);
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	for (int i = 0; i < 500; i++)
+		for (int q = 0; q < VRING_QUEUES; q++)
+			ASSERT_EQ(0, vdev_look(&d->vdev, q, d->q[q].kick));
+	while (vdev_next_miss(&d->vdev, &iova)) {
+		bool known = false;
+
+		for (int q = 0; q < VRING_QUEUES; q++)
+			if (iova == iova_of(d->q[q].vring.desc)) {
+				asked[q]++;
+				known = true;
+			}
+		others += !known;
+	}
+	for (int q = 0; q < VRING_QUEUES; q++)
+		EXPECT_EQ(1U, asked[q]);
+	EXPECT_EQ(0U, others);
+	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, d->ring_len));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+/* KiB of kernel memory that is not a cache */
+static long kernel_memory(void)
+{
+	char text[4096], *at;
+
+	read_text("/proc/meminfo", text, sizeof(text));
+	at = strstr(text, "SUnreclaim:");
+	return at ? atol(at + strlen("SUnreclaim:")) : 0;
+}
+
+/*
+ * The owner reads each miss and answers none. It is told again whenever vhost looks, for
+ * it may know more by now; but vhost keeps no more than the last one, of 96 bytes.
+ */
+TEST_F_TIMEOUT(iotlb, unanswered_misses, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vring_queue *q = &d->q[VRING_TX];
+	const int rounds = 5000;
+	uint64_t iova;
+	long before;
+
+	ASSERT_OK(d, vring_idle(d));
+	forget_misses(d);
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	before = kernel_memory();
+	for (int i = 0; i < rounds; i++) {
+		ASSERT_EQ(0, vdev_look(&d->vdev, VRING_TX, q->kick));
+		ASSERT_TRUE(vdev_next_miss(&d->vdev, &iova));
+		ASSERT_EQ(iova_of(q->vring.desc), iova);
+		ASSERT_FALSE(vdev_next_miss(&d->vdev, &iova));
+	}
+	EXPECT_LT(kernel_memory() - before, rounds * 96 / 1024 / 2);
+	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, d->ring_len));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+/*
+ * A queue that waits is woken by the update that it waits for: whether the owner read
+ * the miss before it was told again, or did not read it at all.
+ */
+TEST_F_TIMEOUT(iotlb, answer_of_an_earlier_miss, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	uint16_t used = used_idx(d);
+	uint64_t first;
+
+	send_untranslated(_metadata, d);
+	first = next_miss(d);
+	EXPECT_GE(first, iova_of(d->buf));
+	EXPECT_LT(first, iova_of(d->buf + d->buf_len));
+	kick_tx(d);
+	ASSERT_TRUE(wait_miss(d));
+	ASSERT_OK(d, vring_iotlb_update(d, d->buf, d->buf_len));
+	ASSERT_TRUE(wait_used(d, used + 1));
+
+	forget_misses(d);
+	send_untranslated(_metadata, d);
+	ASSERT_TRUE(wait_miss(d));
+	ASSERT_OK(d, vring_iotlb_update(d, d->buf, d->buf_len));
+	ASSERT_TRUE(wait_used(d, used + 2));
+	ASSERT_OK(d, vring_run(d, 100, NULL));
+}
+
+/* Where the owner has no answer, it still hears of what is missed later. */
+TEST_F_TIMEOUT(iotlb, miss_without_answer, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	uint16_t used = used_idx(d);
+	uint64_t first;
+
+	send_untranslated(_metadata, d);
+	first = next_miss(d);
+	EXPECT_NE(0UL, first);
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	kick_tx(d);
+	EXPECT_EQ(iova_of(d->q[VRING_TX].vring.desc), next_miss(d));
+	/* That woken, it stands before the first one again. */
+	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, d->ring_len));
+	EXPECT_EQ(first, next_miss(d));
+	ASSERT_OK(d, vring_iotlb_update(d, d->buf, d->buf_len));
+	ASSERT_TRUE(wait_used(d, used + 1));
+	ASSERT_OK(d, vring_run(d, 100, NULL));
+}
+
+/* More entries than there is room for push out those of the rings, which are missed. */
+TEST_F_TIMEOUT(iotlb, many_updates, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	const uint64_t elsewhere = VDEV_IOVA_BASE << 1;
+
+	ASSERT_OK(d, vring_idle(d));
+	forget_misses(d);
+	for (uint64_t i = 0; i < 10000; i++)
+		ASSERT_EQ(0, vdev_iotlb(&d->vdev, elsewhere + i * 8192, d->buf, 4096,
+					VHOST_IOTLB_UPDATE));
+	ASSERT_OK(d, vring_send(d));
+	EXPECT_TRUE(wait_miss(d));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
+TEST_F_TIMEOUT(iotlb, invalidated_each_packet, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+
+	for (int i = 0; i < 300; i++) {
+		ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+		ASSERT_OK(d, vring_iotlb_invalidate(d, d->buf, d->buf_len));
+		ASSERT_OK(d, vring_run(d, 1, NULL));
+	}
+}
+
 /* --- the dirty log --- */
 
 FIXTURE(dirty_log) {

@@ -149,6 +149,20 @@ int vdev_set_queue(struct vdev *v, unsigned int num,
 	return 0;
 }
 
+int vdev_look(struct vdev *v, unsigned int queue, int kick)
+{
+	struct vhost_vring_file none = { queue, -1 }, again = { queue, kick };
+	uint64_t n = 1;
+
+	/* Taking the eventfd away waits for what a kick began. */
+	if (write(kick, &n, sizeof(n)) != sizeof(n) ||
+	    ioctl(v->fd, VHOST_SET_VRING_KICK, &none) ||
+	    read(kick, &n, sizeof(n)) != sizeof(n) ||
+	    ioctl(v->fd, VHOST_SET_VRING_KICK, &again))
+		return vdev_fail(v, errno, "cannot kick queue %u", queue);
+	return 0;
+}
+
 size_t vdev_part_bytes(unsigned int num, int part)
 {
 	switch (part) {

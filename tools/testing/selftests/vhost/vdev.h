@@ -80,6 +80,14 @@ bool vdev_next_miss(struct vdev *v, uint64_t *iova);
 int vdev_set_queue(struct vdev *v, unsigned int num,
 		   struct vhost_vring_addr *addr, int kick, int call, int err);
 
+/**
+ * vdev_look() - kick a queue, and wait until its handler has returned
+ * @v: device
+ * @queue: index
+ * @kick: the queue's eventfd; no kick is left in it
+ */
+int vdev_look(struct vdev *v, unsigned int queue, int kick);
+
 /** vdev_part_bytes() - of a queue of @num entries, with its event index */
 size_t vdev_part_bytes(unsigned int num, int part);
 
