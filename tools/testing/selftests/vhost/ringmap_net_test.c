@@ -1770,6 +1770,23 @@ TEST_F_TIMEOUT(iotlb, miss_without_answer, PATIENCE)
 	ASSERT_OK(d, vring_run(d, 100, NULL));
 }
 
+/* RX stops while TX waits for an answer. It is woken by it all the same. */
+TEST_F_TIMEOUT(iotlb, other_queue_stops, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vhost_vring_file rx = { VRING_RX, -1 };
+	uint16_t used = used_idx(d);
+
+	send_untranslated(_metadata, d);
+	ASSERT_NE(0UL, next_miss(d));
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &rx));
+	ASSERT_OK(d, vring_iotlb_update(d, d->buf, d->buf_len));
+	ASSERT_TRUE(wait_used(d, used + 1));
+	rx.fd = d->tap;
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &rx));
+	ASSERT_OK(d, vring_run(d, 100, NULL));
+}
+
 /* More entries than there is room for push out those of the rings, which are missed. */
 TEST_F_TIMEOUT(iotlb, many_updates, PATIENCE)
 {
