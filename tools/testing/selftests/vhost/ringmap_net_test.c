@@ -1814,6 +1814,96 @@ TEST_F_TIMEOUT(iotlb, invalidated_each_packet, PATIENCE)
 	}
 }
 
+struct new_iotlb {
+	struct vring_dev *d;
+	atomic_int tid;
+	int ret;
+};
+
+/* The same features again: an empty device IOTLB takes the place of the old one. */
+static void *replace_iotlb(void *arg)
+{
+	struct new_iotlb *n = arg;
+	uint64_t features = 1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_F_ACCESS_PLATFORM |
+			    1ULL << VIRTIO_RING_F_EVENT_IDX;
+
+	n->tid = gettid();
+	n->ret = ioctl(n->d->vdev.fd, VHOST_SET_FEATURES, &features);
+	return NULL;
+}
+
+/* Whether a thread waits where no signal wakes it, as for a mutex. */
+static bool wait_blocked(const atomic_int *tid)
+{
+	for (int seen = 0, ms = 0; ms < 10000; ms++) {
+		char path[64], text[512], *end;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", *tid);
+		read_text(path, text, sizeof(text));
+		end = strrchr(text, ')');
+		seen = *tid && end && end[1] && end[2] == 'D' ? seen + 1 : 0;
+		if (seen == 20)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+/*
+ * The handler stands between a buffer's translation and its use when the device IOTLB is
+ * replaced. It finishes with the old one: the used element goes where it belongs. vhost
+ * finds the used ring in two parts, and so looks for it each time.
+ */
+TEST_F_TIMEOUT(iotlb, amid_a_chain, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vring *tx = &d->q[VRING_TX].vring;
+	struct new_iotlb n = { .d = d };
+	char *late, *page, *split = (char *)(tx->used->ring + tx->num / 2);
+	uint16_t used = used_idx(d);
+	struct uffdio_copy copy = {};
+	uint64_t missed;
+	struct uffd_msg msg;
+	struct pollfd p;
+	pthread_t thread;
+
+	ASSERT_OK(d, vring_idle(d));
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, split - d->ring_mem));
+	ASSERT_OK(d, vring_iotlb_update(d, split, d->ring_mem + d->ring_len - split));
+	late = fresh_at(_metadata, NULL, 4096);
+	page = fresh_at(_metadata, NULL, 4096);
+	ASSERT_OK(d, vring_iotlb_update(d, late, 4096));
+	tx->desc[0] = tagged_frame(d, page, 'A');
+	tx->desc[0].addr = iova_of(late);
+	tx->avail->ring[used & (tx->num - 1)] = 0;
+	p = (struct pollfd){ await(_metadata, late, 4096), POLLIN, 0 };
+	store(&tx->avail->idx, used + 1);
+	kick_tx(d);
+	ASSERT_EQ(1, poll(&p, 1, 10000));
+	ASSERT_EQ((ssize_t)sizeof(msg), read(p.fd, &msg, sizeof(msg)));
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, replace_iotlb, &n));
+	EXPECT_TRUE(wait_blocked(&n.tid));
+	copy.dst = (uintptr_t)late;
+	copy.src = (uintptr_t)page;
+	copy.len = 4096;
+	ASSERT_EQ(0, ioctl(p.fd, UFFDIO_COPY, &copy));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, n.ret);
+	EXPECT_EQ((uint16_t)(used + 1), used_idx(d));
+	/* The new one is empty. RX misses its rings for what was sent. */
+	forget_misses(d);
+	kick_tx(d);
+	do
+		missed = next_miss(d);
+	while (missed == iova_of(d->q[VRING_RX].vring.desc));
+	EXPECT_EQ(iova_of(tx->desc), missed);
+	close(p.fd);
+	munmap(late, 4096);
+	munmap(page, 4096);
+}
+
 /* --- the dirty log --- */
 
 FIXTURE(dirty_log) {
