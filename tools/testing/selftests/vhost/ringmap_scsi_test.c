@@ -64,6 +64,30 @@ TEST_F_TIMEOUT(scsi, disk, PATIENCE)
 	ASSERT_OK(&s->d, scsi_sweep(s, true, 1, SCSI_PAGES, WINDOW));
 }
 
+/*
+ * Commands come while the device has no endpoint. With EVENT_IDX only the first is worth
+ * a kick, and nobody listens to it. They are done once there is an endpoint.
+ */
+TEST_F_TIMEOUT(scsi, before_endpoint, PATIENCE)
+{
+	static const uint8_t inquiry[6] = { 0x12, 0, 0, 0, 36, 0 };
+	struct scsi *s = &self->s;
+	struct scsi_slot *done;
+	const int commands = 3;
+
+	for (int round = 0; round < 3; round++) {
+		ASSERT_OK(&s->d, scsi_endpoint(s, false));
+		for (int i = 0; i < commands; i++)
+			scsi_submit(s, inquiry, sizeof(inquiry), 36);
+		ASSERT_OK(&s->d, vdev_look(&s->d.vdev, SCSI_REQ, s->d.q[SCSI_REQ].kick));
+		ASSERT_OK(&s->d, scsi_endpoint(s, true));
+		for (int i = 0; i < commands; i++) {
+			ASSERT_OK(&s->d, scsi_wait(s, &done));
+			EXPECT_EQ(0, memcmp(done->data + 8, "LIO-ORG ", 8));
+		}
+	}
+}
+
 /* One event, as vhost reports it. */
 static int scsi_event(struct scsi *s, uint32_t reason)
 {

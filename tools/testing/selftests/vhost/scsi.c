@@ -143,15 +143,18 @@ static struct scsi_slot *scsi_done(struct scsi *s, int *ret)
 	return slot;
 }
 
-int scsi_command(struct scsi *s, const uint8_t *cdb, size_t cdb_len, uint32_t len,
-		 struct scsi_slot **done)
+void scsi_submit(struct scsi *s, const uint8_t *cdb, size_t cdb_len, uint32_t len)
+{
+	if (len)
+		memset(scsi_next(s)->data, 0xee, len);
+	scsi_send(s, cdb, cdb_len, len, true, 0);
+}
+
+int scsi_wait(struct scsi *s, struct scsi_slot **done)
 {
 	double end = now() + STALL;
 	int ret;
 
-	if (len)
-		memset(scsi_next(s)->data, 0xee, len);
-	scsi_send(s, cdb, cdb_len, len, true, 0);
 	for (;;) {
 		*done = scsi_done(s, &ret);
 		if (*done)
@@ -159,10 +162,17 @@ int scsi_command(struct scsi *s, const uint8_t *cdb, size_t cdb_len, uint32_t le
 		if (ret == -EAGAIN)
 			ret = device_wait(&s->d, -1, 0);
 		if (!ret && now() > end)
-			ret = device_fail(&s->d, ETIMEDOUT, "command %#x", cdb[0]);
+			ret = device_fail(&s->d, ETIMEDOUT, "a command");
 		if (ret)
 			return ret;
 	}
+}
+
+int scsi_command(struct scsi *s, const uint8_t *cdb, size_t cdb_len, uint32_t len,
+		 struct scsi_slot **done)
+{
+	scsi_submit(s, cdb, cdb_len, len);
+	return scsi_wait(s, done);
 }
 
 static uint8_t pattern(uint32_t io, uint32_t i, uint32_t pass)

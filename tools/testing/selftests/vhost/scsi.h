@@ -59,6 +59,12 @@ int scsi_endpoint(struct scsi *s, bool set);
 /** scsi_slot() - of the command whose chain begins at @head */
 struct scsi_slot *scsi_slot(struct scsi *s, unsigned int head);
 
+/** scsi_submit() - make a command available whose @len bytes come in; kick if wanted */
+void scsi_submit(struct scsi *s, const uint8_t *cdb, size_t cdb_len, uint32_t len);
+
+/** scsi_wait() - until a command is done; returns its SCSI status or an error */
+int scsi_wait(struct scsi *s, struct scsi_slot **done);
+
 /** scsi_command() - one command alone; returns its SCSI status or an error */
 int scsi_command(struct scsi *s, const uint8_t *cdb, size_t cdb_len, uint32_t len,
 		 struct scsi_slot **done);
