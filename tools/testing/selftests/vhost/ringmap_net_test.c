@@ -1814,6 +1814,29 @@ TEST_F_TIMEOUT(iotlb, invalidated_each_packet, PATIENCE)
 	}
 }
 
+/*
+ * A start writes the used ring's flags and reads its index, and cannot wait for an
+ * answer. So it fails where the device IOTLB does not know the used ring. Whoever starts
+ * a queue gives that entry first, as QEMU does.
+ */
+TEST_F_TIMEOUT(iotlb, start_without_used_ring, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vhost_vring_file tx = { VRING_TX, d->tap };
+	uint64_t errors;
+
+	ASSERT_OK(d, vring_idle(d));
+	ASSERT_OK(d, vring_stop(d));
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	EXPECT_EQ(-1, ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &tx));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ((ssize_t)sizeof(errors), read(d->q[VRING_TX].err, &errors, sizeof(errors)));
+	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, d->ring_len));
+	forget_misses(d);
+	ASSERT_OK(d, vring_start(d));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
 struct new_iotlb {
 	struct vring_dev *d;
 	atomic_int tid;
