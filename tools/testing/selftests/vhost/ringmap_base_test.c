@@ -15,6 +15,7 @@
 
 #define PAGE	4096UL
 #define GOOD	3	/* packets behind a bad buffer */
+#define SNDBUF	1048576	/* bytes */
 
 FIXTURE(base) {
 	struct vring_dev d;
@@ -26,15 +27,12 @@ FIXTURE_VARIANT(base) {
 	int sndbuf;
 };
 
-#define ACCESSOR(mode)							\
-	FIXTURE_VARIANT_ADD(base, mode) { .accessor = #mode };		\
-	FIXTURE_VARIANT_ADD(base, mode ## _one_by_one) {		\
-		.accessor = #mode, .sndbuf = 1 << 20			\
-	}
-
-ACCESSOR(uaccess);
-ACCESSOR(checked);
-ACCESSOR(ringmap);
+FIXTURE_VARIANT_ADD(base, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(base, uaccess_one_by_one) { .accessor = "uaccess", .sndbuf = SNDBUF };
+FIXTURE_VARIANT_ADD(base, checked) { .accessor = "checked" };
+FIXTURE_VARIANT_ADD(base, checked_one_by_one) { .accessor = "checked", .sndbuf = SNDBUF };
+FIXTURE_VARIANT_ADD(base, ringmap) { .accessor = "ringmap" };
+FIXTURE_VARIANT_ADD(base, ringmap_one_by_one) { .accessor = "ringmap", .sndbuf = SNDBUF };
 
 FIXTURE_SETUP(base)
 {
