@@ -60,5 +60,31 @@ expect 122 "the END record is forged" "${tap[@]}" -- \
 	"printf '${doc}ok 2 b\n'; echo 'END 0 status=0 splats=0 leaks=0 taint=0' > /dev/vport0p2; echo b > /proc/sysrq-trigger; sleep 5"
 expect 125 "there is no kernel" --kernel "$tmp/none" -- true
 
+# gone PID: it ends, whether or not somebody waits for it
+gone() {
+	local tries
+	for tries in {1..100}; do
+		case $(ps -o stat= -p "$1") in '' | Z*) return 0 ;; esac
+		sleep 0.1
+	done
+	say "process $1 is still there after $tries looks"
+	return 1
+}
+# A test that is killed: who ran ringvm, and so ringvm and its QEMU
+bash -c '"$@" & wait' - "$bin/ringvm" --kernel "$kernel" --accel tcg --root initrd \
+	--log "$tmp/console" -- 'echo up; sleep 1000' > "$tmp/out" 2> "$tmp/err" &
+shell=$!
+until grep -q up "$tmp/out" || [ ! -e "/proc/$shell" ]; do sleep 0.1; done
+vm=$(ps -o pid= --ppid "$shell" | tr -d " " || true)
+qemu=$(ps -o pid= --ppid "$vm" | tr -d " " || true)
+kill -KILL "$shell"
+n=$((n + 1))
+if [ -n "$qemu" ] && gone "$vm" && gone "$qemu"; then
+	say "ok: a test that is killed leaves no QEMU"
+else
+	say "not ok: a test that is killed leaves a QEMU"
+	failed=$((failed + 1))
+fi
+
 [ "$failed" = 0 ] || die "$failed of $n failed"
 say "$n outcomes are as they should be"

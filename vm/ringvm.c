@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -182,6 +183,14 @@ static const char *tsc_args(void)
 	return args;
 }
 
+/* Whoever is killed takes what he started with him. @parent may be gone already. */
+static void die_with(pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(RV_SETUP);
+}
+
 static pid_t start_qemu(const char *accel, const char *initrd,
 			const char *append, bool host, bool interactive,
 			struct chan *ch)
@@ -189,7 +198,7 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	char cpus[64], line[1024], fds[NCHAN][64];
 	const char *argv[80];
 	int sv[2], peer[NCHAN], n = 0;
-	pid_t pid;
+	pid_t self = getpid(), pid;
 
 	/* Without ACPI the MP table is all there is, and it lists sockets. */
 	snprintf(cpus, sizeof(cpus), "%d,sockets=%d,cores=1,threads=1",
@@ -263,6 +272,7 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	if (pid < 0)
 		fatal("fork: %s", strerror(errno));
 	if (!pid) {
+		die_with(self);
 		if (!interactive)
 			dup2(open("/dev/null", O_RDONLY), 0);
 		/* A probe that fails is not worth its noise. */
@@ -741,6 +751,7 @@ int main(int argc, char **argv)
 	struct result res;
 	int fd;
 
+	die_with(getppid());
 	argp_err_exit_status = RV_SETUP;
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	signal(SIGPIPE, SIG_IGN);
