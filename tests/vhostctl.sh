@@ -145,8 +145,18 @@ fi
 selected "${vm_tests[@]}" || exit 0
 
 prepare
+# in_the_vm TESTS CONSOLE ARGUMENTS...: one thread; under several, TCG may run an instruction
+# that tracing is changing.
+in_the_vm() {
+	ringvm --kernel "$kernel" --accel single --timeout 3000 --memory 4G --tap 1 \
+		--skips configs/skips --log "$logs/$2.console" "${@:3}" -- \
+		"T='$1' bash $here/$in_vm $vhostctl $selftests/ringmap_load"
+}
 say "in the VM"
-# One thread: under several, TCG may run an instruction that tracing is changing.
-ringvm --kernel "$kernel" --accel single --timeout 3000 --memory 4G --tap 1 \
-	--skips configs/skips --log "$logs/vhostctl.console" -- \
-	"T='${T:-}' bash $here/$in_vm $vhostctl $selftests/ringmap_load"
+bad=0
+in_the_vm "${T:-}" vhostctl || bad=$?
+if selected cpus; then
+	say "in the VM, where CPU 1 was never on line"
+	in_the_vm cpus vhostctl-maxcpus --append maxcpus=1 || bad=$?
+fi
+[ "$bad" = 0 ]

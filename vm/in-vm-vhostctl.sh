@@ -310,6 +310,73 @@ test_check_live() {
 	[ "$(grep -c '  kept$' "$tmp/said")" = 6 ] || { note "a rule is not kept:"; cat "$tmp/said" >&2; }
 }
 
+# set_cpu N 0|1: off line or on line
+set_cpu() { echo "$2" > "/sys/devices/system/cpu/cpu$1/online"; }
+# pin N: the traffic and vhost's thread for it run on CPU N. A thread may end meanwhile.
+pin() {
+	local thread
+	for thread in "/proc/$load_pid"/task/*; do
+		taskset -cp "$1" "${thread##*/}" > /dev/null 2>&1 || [ ! -e "$thread" ] ||
+			note "cannot pin thread ${thread##*/} to CPU $1"
+	done
+}
+begin() {
+	"$load" --seconds 600 --mode plain --change-memory --pause 5000 2> "$tmp/load" &
+	load_pid=$!
+	await flows
+}
+end() {
+	kill "$load_pid"
+	wait "$load_pid"
+}
+export -f set_cpu pin flows begin end
+export load tmp
+
+# all_recorded FILE COMMAND...: traffic is recorded from before its device is opened until
+# it is closed, with COMMAND in the middle. All that it sent and received is in FILE.
+all_recorded() {
+	local file=$1 packets
+	shift
+	gives 0 ' 0 lost' vhostctl record --buffer 65536 -o "$file" -- bash -c "begin && more; $*; more; end"
+	mv "$tmp/said" recorded
+	cat load recorded >&2
+	packets=$(sed -n 's/.*: \([0-9]*\) packets .* none lost;.*/\1/p' load)
+	gives 0 'none was lost' vhostctl check "$file"
+	vhostctl report --json "$file" | tr -d ' \n' > json
+	grep -q "\"used\":$((2 * packets))," json ||
+		note "$packets packets were sent and received; $file has $(grep -o '"used":[0-9]*' json) elements"
+}
+# of_cpu FILE N: so many events
+of_cpu() { trace-cmd report --cpu "$2" "$1" 2>/dev/null | grep -c ' vhost_'; }
+
+# A CPU that is off line, and one that comes and goes in mid-recording. With maxcpus=1 on
+# the command line, it never was on line before.
+test_cpus() {
+	local n
+	cd "$tmp" || return
+	set_cpu 1 0
+	all_recorded off.dat true
+	grep -q '^CPU 1 was off line: it has no events' recorded || note "record does not say that CPU 1 is off line"
+	gives 0 'CPU 1 was off line' vhostctl check --live -- bash -c 'begin && more; end'
+	json record -o off.dat -- bash -c 'begin; end'
+	json check --live -- bash -c 'begin && more; end'
+	tr -d ' \n' < json | grep -q '"offline":\[1\]' || note "check --live --json does not say that CPU 1 is off line"
+
+	all_recorded comes.dat 'set_cpu 1 1; pin 1'
+	! grep 'off line' recorded || note "record says so of a CPU that came on line"
+	all_recorded goes.dat 'pin 1; more; set_cpu 1 0'
+	! grep 'off line' recorded || note "record says so of a CPU that went"
+	for n in 0 1; do
+		[ "$(of_cpu comes.dat $n)" -gt 1000 ] || note "CPU $n has few events where one comes"
+		[ "$(of_cpu goes.dat $n)" -gt 1000 ] || note "CPU $n has few events where one goes"
+	done
+	gives 0 'none was lost' vhostctl check --live -- \
+		bash -c 'begin && more; set_cpu 1 1; pin 1; more; set_cpu 1 0; more; end'
+	grep -q 'no-use-after-drop .*  kept' "$tmp/said" || note "no-use-after-drop is not kept"
+	set_cpu 1 1
+	nothing_left
+}
+
 test_doctor() {
 	gives 0 'with CONFIG_VHOST_RINGMAP' vhostctl doctor
 	gives 0 '' vhostctl set default accessor checked

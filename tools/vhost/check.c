@@ -53,6 +53,7 @@ void verdict_free(struct verdict *v)
 		free(v->broken[i].event);
 	}
 	free(v->broken);
+	json_object_put(v->offline);
 }
 
 bool verdict_kept(const struct verdict *v)
@@ -86,6 +87,7 @@ void verdict_print(const struct verdict *v, FILE *f)
 	else
 		fprintf(f, "%" PRIu64 " gaps, at least %" PRIu64 " events were lost\n", t->gaps,
 			t->lost);
+	print_offline(v->offline, f);
 	if (t->unordered)
 		fprintf(f, "%" PRIu64 " times the clock could not tell which of two CPUs was first\n",
 			t->unordered);
@@ -113,6 +115,8 @@ json_object *verdict_json(const struct verdict *v)
 	json_num(o, "seconds", verdict_seconds(v));
 	json_int(o, "gaps", t->gaps);
 	json_int(o, "lost", t->lost);
+	if (v->offline)
+		json_object_object_add(o, "offline", json_object_get(v->offline));
 	json_int(o, "unordered", t->unordered);
 	for (int i = 0; i < RULES; i++) {
 		const struct rule_result *r = &checker_results(v->checker)[i];
@@ -234,6 +238,7 @@ int cmd_check(int argc, char **argv)
 		status = live_run(c.command, c.seconds, c.json, step, &c);
 		live_off(c.source);
 		live_read(c.source, true, verdict_feed, &c.verdict);
+		c.verdict.offline = live_offline(c.source);
 	} else {
 		struct trace_file *t;
 

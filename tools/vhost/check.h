@@ -22,6 +22,7 @@ struct verdict {
 	unsigned int n;
 	unsigned int shown[RULES];
 	uint64_t first_ts, last_ts;
+	json_object *offline;		/* numbers of CPUs, or NULL of a file */
 };
 
 void verdict_init(struct verdict *v, const struct events *events);

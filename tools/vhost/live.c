@@ -6,6 +6,7 @@
  * before the round began is merged by time: nothing earlier can come any more.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -41,7 +42,8 @@ struct rec {
 /**
  * struct cpu_buffer - of a CPU
  * @stream: gaps
- * @fd: its pages
+ * @fd: its pages, or -1 where there is no such CPU
+ * @there: it had a buffer when somebody looked last
  * @buf: records from @head to @tail that were not handed on yet
  * @last_ts: of the last one taken
  * @more: there was more than could be taken in time
@@ -49,6 +51,7 @@ struct rec {
 struct cpu_buffer {
 	struct stream stream;
 	int fd;
+	bool there;
 	char *buf;
 	size_t head, tail, room;
 	uint64_t last_ts;
@@ -114,22 +117,45 @@ static void choose_clock(struct live *l)
 		die(EXIT_BLIND, "tracefs: cannot set the clock '%s': %s", l->clock, strerror(errno));
 }
 
+/*
+ * CPUs that were never on line since the instance was made have no buffer yet: a read fails
+ * with ENODEV. One that comes on line gets it before it runs anything, and keeps it when it
+ * goes. So each can be opened now, and is asked again and again.
+ */
+static void open_buffer(struct live *l, const char *dir, unsigned int cpu)
+{
+	char *path = xasprintf("%s/cpu%u/trace_pipe_raw", dir, cpu);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		die(EXIT_BLIND, "%s: %s", path, strerror(errno));
+	free(path);
+	if (cpu >= l->n) {
+		l->cpu = xrealloc(l->cpu, (cpu + 1) * sizeof(*l->cpu));
+		for (; l->n <= cpu; l->n++)
+			l->cpu[l->n] = (struct cpu_buffer){ .fd = -1 };
+	}
+	l->cpu[cpu].fd = fd;
+}
+
+/* The kernel has a directory for each CPU that may ever be; their numbers may have holes. */
 static void open_buffers(struct live *l)
 {
-	char *dir = tracefs_instance_get_dir(l->inst);
+	char *path = tracefs_instance_get_file(l->inst, "per_cpu");
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	unsigned int cpu;
+	char more;
 
-	l->n = sysconf(_SC_NPROCESSORS_CONF);
-	l->cpu = xcalloc(l->n, sizeof(*l->cpu));
-	for (unsigned int i = 0; i < l->n; i++) {
-		char *path = xasprintf("%s/per_cpu/cpu%u/trace_pipe_raw", dir, i);
-
-		/* A CPU that is not there has no buffer. */
-		l->cpu[i].fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-		if (l->cpu[i].fd < 0 && errno != ENOENT && errno != ENODEV && errno != ENXIO)
-			die(EXIT_BLIND, "%s: %s", path, strerror(errno));
-		free(path);
-	}
-	tracefs_put_tracing_file(dir);
+	if (!dir)
+		die(EXIT_BLIND, "%s: %s", path, strerror(errno));
+	while ((entry = readdir(dir)))
+		if (sscanf(entry->d_name, "cpu%u%c", &cpu, &more) == 1)
+			open_buffer(l, path, cpu);
+	closedir(dir);
+	if (!l->n)
+		die(EXIT_BLIND, "%s: no CPU is there", path);
+	tracefs_put_tracing_file(path);
 }
 
 struct live *live_new(bool (*want)(enum ev_type), unsigned long kb)
@@ -227,6 +253,23 @@ unsigned int live_cpus(const struct live *l)
 	return l->n;
 }
 
+json_object *live_offline(const struct live *l)
+{
+	json_object *a = json_object_new_array();
+
+	for (unsigned int i = 0; i < l->n; i++)
+		if (l->cpu[i].fd >= 0 && !l->cpu[i].there)
+			json_object_array_add(a, json_object_new_int(i));
+	return a;
+}
+
+void print_offline(json_object *cpus, FILE *f)
+{
+	for (size_t i = 0; cpus && i < json_object_array_length(cpus); i++)
+		fprintf(f, "CPU %d was off line: it has no events\n",
+			json_object_get_int(json_object_array_get_idx(cpus, i)));
+}
+
 size_t live_page_size(const struct live *l)
 {
 	return l->page_size;
@@ -264,15 +307,22 @@ static void cpu_pages(struct live *l, unsigned int i,
 			break;
 		}
 	}
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
+	c->there = n >= 0 || errno != ENODEV;
+	/* Without memory for it now, it is read later. */
+	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ENODEV && errno != ENOMEM)
 		die(EXIT_BLIND, "CPU %u's trace buffer: %s", i, strerror(errno));
 }
 
-void live_pages(struct live *l, void (*fn)(void *arg, unsigned int cpu, void *page),
+bool live_pages(struct live *l, void (*fn)(void *arg, unsigned int cpu, void *page),
 		void *arg)
 {
-	for (unsigned int i = 0; i < l->n; i++)
+	bool more = false;
+
+	for (unsigned int i = 0; i < l->n; i++) {
 		cpu_pages(l, i, fn, arg);
+		more |= l->cpu[i].more;
+	}
+	return more;
 }
 
 /* Keep the events of a page. */
@@ -364,28 +414,24 @@ void live_read(struct live *l, bool last, ev_fn fn, void *arg)
 {
 	uint64_t bound = clock_now(l);
 	bool more;
+	struct cpu_buffer *c;
 
 	bound = bound > SETTLE ? bound - SETTLE : 0;
 	do {
-		more = false;
-		live_pages(l, take_page, l);
-		for (unsigned int i = 0; i < l->n; i++) {
-			if (!l->cpu[i].more)
-				continue;
-			more = true;
-			if (l->cpu[i].last_ts < bound)
-				bound = l->cpu[i].last_ts;
-		}
+		more = live_pages(l, take_page, l);
+		for (c = l->cpu; c < l->cpu + l->n; c++)
+			if (c->more && c->last_ts < bound)
+				bound = c->last_ts;
 	} while (last && more);
 	if (last)
 		bound = UINT64_MAX;
 
 	for (;;) {
-		struct cpu_buffer *c = NULL;
 		struct tep_record record = { 0 };
 		struct rec *r, *first = NULL, *next;
 		bool tied = false;
 
+		c = NULL;
 		for (unsigned int i = 0; i < l->n; i++) {
 			r = next_rec(&l->cpu[i]);
 			if (!r || (first && r->ts > first->ts))
@@ -407,9 +453,7 @@ void live_read(struct live *l, bool last, ev_fn fn, void *arg)
 		stream_emit(&c->stream, l->events, &record, first->lost, next && next->lost,
 			    tied, fn, arg);
 	}
-	for (unsigned int i = 0; i < l->n; i++) {
-		struct cpu_buffer *c = &l->cpu[i];
-
+	for (c = l->cpu; c < l->cpu + l->n; c++) {
 		memmove(c->buf, c->buf + c->head, c->tail - c->head);
 		c->tail -= c->head;
 		c->head = 0;

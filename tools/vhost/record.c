@@ -66,8 +66,8 @@ static void step(void *arg)
 
 	if (now() < r->next)
 		return;
-	live_pages(r->live, save_page, r);
-	r->next = now() + INTERVAL;
+	if (!live_pages(r->live, save_page, r))
+		r->next = now() + INTERVAL;
 }
 
 /* Beside the file, where there is room for it. */
@@ -275,7 +275,7 @@ int cmd_record(int argc, char **argv)
 	struct record r = { .kb = 8192, .file = "trace.dat" };
 	uint64_t events, lost;
 	double start, seconds;
-	json_object *o;
+	json_object *o, *offline;
 	int status;
 	off_t size;
 
@@ -289,8 +289,10 @@ int cmd_record(int argc, char **argv)
 	status = live_run(r.command, r.seconds, r.json, step, &r);
 	live_off(r.live);
 	seconds = now() - start;
-	live_pages(r.live, save_page, &r);
+	while (live_pages(r.live, save_page, &r))
+		;
 	live_counts(r.live, &events, &lost);
+	offline = live_offline(r.live);
 
 	r.out = open(r.file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (r.out < 0)
@@ -309,6 +311,8 @@ int cmd_record(int argc, char **argv)
 	if (!r.json) {
 		fprintf(stderr, "%s: %" PRIu64 " events in %.1f s, %" PRIu64 " lost%s\n", r.file,
 			events, seconds, lost, lost ? "; give more with --buffer" : "");
+		print_offline(offline, stderr);
+		json_object_put(offline);
 		return status;
 	}
 	o = json_object_new_object();
@@ -316,6 +320,7 @@ int cmd_record(int argc, char **argv)
 	json_int(o, "bytes", size);
 	json_int(o, "events", events);
 	json_int(o, "lost", lost);
+	json_object_object_add(o, "offline", offline);
 	json_num(o, "seconds", seconds);
 	json_int(o, "status", status);
 	json_out(o, false);

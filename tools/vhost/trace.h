@@ -3,6 +3,8 @@
 #ifndef TRACE_H
 #define TRACE_H
 
+#include <json-c/json.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "events.h"
@@ -43,12 +45,26 @@ struct live *live_new(bool (*want)(enum ev_type), unsigned long kb);
 void live_on(struct live *l);
 void live_off(struct live *l);
 const struct events *live_events(const struct live *l);
+
+/* The numbers of CPUs are below it. */
 unsigned int live_cpus(const struct live *l);
+
+/*
+ * CPUs that had no buffer when all was taken last, which the caller puts: those that were
+ * off line from live_new() on. They have no events.
+ */
+json_object *live_offline(const struct live *l);
+
+/* A line for each of @cpus, NULL for none. */
+void print_offline(json_object *cpus, FILE *f);
 size_t live_page_size(const struct live *l);
 const char *live_clock(const struct live *l);
 
-/* Take everything that is there, page by page. */
-void live_pages(struct live *l, void (*fn)(void *arg, unsigned int cpu, void *page),
+/*
+ * Take what is there, page by page. True if there was more than could be taken in time:
+ * the CPUs take turns.
+ */
+bool live_pages(struct live *l, void (*fn)(void *arg, unsigned int cpu, void *page),
 		void *arg);
 
 /*

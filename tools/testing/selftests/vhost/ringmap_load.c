@@ -7,6 +7,7 @@
 #include <argp.h>
 #include <err.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,13 @@ static struct {
 static struct vring_dev dev;
 static atomic_bool stop;
 static atomic_ulong changes;
+static volatile sig_atomic_t ended;	/* by a signal, earlier than said */
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
 
 /* Nothing that loses the rings' content: they are shared memory. */
 static void *change_memory(void *arg)
@@ -149,7 +157,7 @@ static uint64_t run(const struct mode *m, double end)
 		packets += r.received;
 		if (opt.pause_us)
 			usleep(opt.pause_us);
-	} while (now() < end);
+	} while (now() < end && !ended);
 	stop = true;
 	if (opt.change)
 		pthread_join(thread, NULL);
@@ -228,6 +236,7 @@ int main(int argc, char **argv)
 	double start, end;
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	signal(SIGTERM, on_signal);
 	start = now();
 	end = start + opt.seconds;
 	do {
@@ -235,7 +244,7 @@ int main(int argc, char **argv)
 		double slice = opt.mode ? end : now() + SLICE;
 
 		packets += run(m, slice < end ? slice : end);
-	} while (now() < end);
+	} while (now() < end && !ended);
 	fprintf(stderr, "ringmap_load: %llu packets in %.1f s, none lost; %lu changes of memory\n",
 		(unsigned long long)packets, now() - start, (unsigned long)changes);
 	return 0;
