@@ -37,11 +37,12 @@ build() {
 
 # run TEST [KERNEL OPTIONS [ENVIRONMENT]]: does it pass on the kernel of variant $on?
 run() {
-	local program timeout=300 load=()
-	program=$(suite_program "$(suite_of "$1")")
+	local suite program timeout=300 load=()
+	suite=$(suite_of "$1")
+	program=$(suite_program "$suite")
 	[ "$on" != modular ] || timeout=60 load=("${modules[@]}")
 	ringvm --kernel "$(image "$on")" "${load[@]}" --timeout $timeout --tap 1 --memory 4G --quiet \
-		--append "numa=fake=2 ${2:-}" --log "$logs/mutant.console" -- \
+		--append "$(suite_options "$suite") ${2:-}" --log "$logs/mutant.console" -- \
 		"STATIC_KEY_ON=1 ${3:-} sh $here/vm/in-vm.sh $selftests $selftests/$program -r $1" \
 		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
 # suites are mm, vhost (vhost-net), faults (the same, odd cases), base (the same, faults that
-# the base has), debugfs, null (the test device), vsock and scsi; T=name runs one test.
+# the base has), debugfs, null (the test device), vsock, scsi and zcopy (vhost-net that does
+# not copy); T=name runs one test.
 . scripts/common.sh
 . tests/suites.sh
 
@@ -24,19 +25,17 @@ fi
 
 # run_suite NAME
 run_suite() {
-	local name=$1 under=$check on=$accel numa=() key=''
+	local name=$1 under=$check on=$accel key=''
 	case $name in
 	mm) under='' on=auto ;;
 	debugfs) on=single ;;
-	esac
-	case $name in
-	mm | vhost | faults) numa=(--append numa=fake=2) ;;
 	esac
 	[ "$on" = single ] || key=STATIC_KEY_ON=1
 	say "$name: running in the VM ($variant kernel)"
 	ringvm --kernel "$kernel" --accel "$on" --timeout "$timeout" --tap 1 \
 		--skips configs/skips --memory 4G \
-		--log "$logs/selftests-$name-$variant.console" "${numa[@]}" -- \
+		--log "$logs/selftests-$name-$variant.console" \
+		--append "$(suite_options "$name")" -- \
 		"$key sh $here/vm/in-vm.sh $selftests $under $selftests/$(suite_program "$name") ${T:+-r $T}"
 }
 

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # Sourced: which selftests there are, and which has a test.
 
-suites=(mm vhost faults base debugfs null vsock scsi)
+suites=(mm vhost faults base debugfs null vsock scsi zcopy)
 
 # suite_of TEST: the suite that has the test of this name
 suite_of() {
 	case $1 in
 	cause.* | keep.* | global.*) echo mm ;;
 	faults.* | odd.* | reverted_2019.*) echo faults ;;
-	base.* | debugfs.* | null.* | vsock.* | scsi.*) echo "${1%%.*}" ;;
+	base.* | debugfs.* | null.* | vsock.* | scsi.* | zcopy.*) echo "${1%%.*}" ;;
 	*) echo vhost ;;
 	esac
 }
@@ -19,5 +19,13 @@ suite_program() {
 	mm) echo mmu_causes_test ;;
 	vhost) echo ringmap_net_test ;;
 	*) echo "ringmap_$1_test" ;;
+	esac
+}
+
+# suite_options SUITE: what it asks of the kernel's command line
+suite_options() {
+	case $1 in
+	mm | vhost | faults) echo numa=fake=2 ;;
+	zcopy) echo numa=fake=2 vhost_net.experimental_zcopytx=1 ;;
 	esac
 }
