@@ -52,7 +52,7 @@ help-all:
 #+                      installs it
 #+   make qemu-refresh  write the commits in QEMU's tree back to qemu/7.2
 #+
-#+ Test (VARIANT=vm, debug or kcsan selects the kernel where that makes sense)
+#+ Test (VARIANT=vm, modular, debug or kcsan selects the kernel where that makes sense)
 #+   make lint          checkpatch, sparse, W=1, shellcheck
 #+   make off-proof     options off: the same machine code as the base
 #+   make barriers      memory barriers and index clamps, in machine code
@@ -88,7 +88,7 @@ help-all:
 #+   KERNEL         kernel series (6.12): a directory of patches/
 #+   BASE           tarball of the base (/usr/src/linux-source-6.12.tar.xz)
 #+   RINGMAP_CACHE  where everything built is kept (~/.cache/ringmap)
-#+   VARIANT        kernel to build: vm (default), debug, kcsan or off
+#+   VARIANT        kernel to build: vm (default), modular, debug, kcsan or off
 #+   JOBS           processors to use
 #+   FORCE=1        drop edits made in the tree
 

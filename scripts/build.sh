@@ -39,12 +39,14 @@ fi
 # What the selftests ask of a kernel stands beside them.
 ours=(configs/vm.config configs/ringmap.config)
 fragments=("${ours[@]}" tools/testing/selftests/{vhost,mmu_notifier}/config)
+targets=(bzImage)
 case $variant in
 vm) ;;
 demo) fragments=("${ours[@]}" configs/demo.config) ;;
 kcsan | debug) fragments+=("configs/$variant.config") ;;
+modular) fragments+=(configs/modular.config) targets+=(modules) ;;
 off) fragments=(configs/vm.config configs/off.config) ;;
-*) die "VARIANT=$variant: choose vm, demo, debug, kcsan or off" ;;
+*) die "VARIANT=$variant: choose vm, demo, debug, kcsan, modular or off" ;;
 esac
 out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"
@@ -57,5 +59,5 @@ if [ "${1:-}" = touched ]; then
 	exit
 fi
 say "building the $variant kernel"
-logged "kernel-$variant" kmake "$tree" "$out" bzImage || exit 1
+logged "kernel-$variant" kmake "$tree" "$out" "${targets[@]}" || exit 1
 image "$variant"

@@ -19,7 +19,7 @@ t=tools/testing/selftests
 # What a kernel and a VM are made of
 vm=(patches series Kconfig drivers include lib mm configs "$t"/{vhost,mmu_notifier}/config
 	vm/{ringvm.c,ringinit.c,in-vm.sh}
-	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
+	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap,modular}.sh
 	bench/{ringcount.c,qemu-plugin.h})
 # and those programs of the selftests that use vhost
 vhost=("${vm[@]}" "$t"/vhost/{Makefile,{vdev,vring,virtqueue,vsock,scsi}.{c,h}})
@@ -100,6 +100,7 @@ part qemu-short "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh short
 if [ -n "$full" ]; then
 	part selftests-debug "${vm[@]}" tools tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
 	part selftests-kcsan "${vm[@]}" tools tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
+	part selftests-modular "${vm[@]}" tools tests/selftests.sh -- env VARIANT=modular T= tests/selftests.sh
 	part storm "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=vm tests/storm.sh
 	part storm-debug "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=debug tests/storm.sh
 	part fuzz-debug "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
@@ -109,11 +110,11 @@ if [ -n "$full" ]; then
 	part order "${vm[@]}" tools tests/order.sh -- tests/order.sh
 	part off-proof-notices "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh notices
 	part bisect "${vm[@]}" tools tests/bisect.sh -- tests/bisect.sh
-	part mutants-guards "${vm[@]}" tools tests/mutants.sh tests/mutants tests/barriers.sh -- \
+	part mutants-guards "${vm[@]}" tools tests/{mutants,barriers}.sh tests/mutants -- \
 		env VARIANT=vm T=guards tests/mutants.sh
-	part mutants-debug "${vm[@]}" tools tests/mutants.sh tests/mutants tests/barriers.sh -- \
+	part mutants-debug "${vm[@]}" tools tests/{mutants,barriers}.sh tests/mutants -- \
 		env VARIANT=vm T=debug tests/mutants.sh
-	part mutants-lies "${vm[@]}" tools tests/mutants.sh tests/mutants tests/barriers.sh -- env VARIANT=vm T=lies tests/mutants.sh
+	part mutants-lies "${vm[@]}" tools tests/{mutants,barriers}.sh tests/mutants -- env VARIANT=vm T=lies tests/mutants.sh
 	part mm-cost "${vm[@]}" "$t"/mmu_notifier bench -- bench/mm-cost.sh
 	part mm-queues "${vhost[@]}" "$t"/vhost/ringmap_mmcost_tool.c bench -- bench/mm-queues.sh
 	part ring-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/ring-cost.sh

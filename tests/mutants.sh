@@ -7,6 +7,7 @@
 # T=debug does them.
 . scripts/common.sh
 . tests/suites.sh
+. tests/modular.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
 scripts/compose.sh > /dev/null
@@ -15,23 +16,13 @@ build_selftests
 build_vhostctl
 trap 'git -C "$tree" checkout -q .' EXIT
 
-# In the order in which they are loaded
-modules=()
-for m in iotlb ringmap '' net vsock scsi test; do
-	modules+=("--module=$cache/build/modular/drivers/vhost/vhost${m:+_$m}.ko")
-done
-
 # build NAME: the kernel of variant $on, as the tree is
 on=modular configured=
 build() {
-	if [ "$on" = modular ]; then
-		[ -n "$configured" ] || scripts/build.sh config "$tree" "$cache/build/modular" \
-			configs/{vm,ringmap}.config tools/testing/selftests/{vhost,mmu_notifier}/config \
-			tests/mutants/modular.config || exit 1
-		configured=yes
-		logged mutant kmake "$tree" "$cache/build/modular" bzImage modules
+	if [ "$on" = modular ] && [ -n "$configured" ]; then
+		logged mutant kmake "$tree" "$modular" bzImage modules
 	else
-		VARIANT=$on scripts/build.sh > /dev/null
+		VARIANT=$on scripts/build.sh > /dev/null && { [ "$on" != modular ] || configured=yes; }
 	fi || die "$1 does not build"
 }
 
@@ -40,7 +31,7 @@ run() {
 	local suite program timeout=300 load=()
 	suite=$(suite_of "$1")
 	program=$(suite_program "$suite")
-	[ "$on" != modular ] || timeout=60 load=("${modules[@]}")
+	[ "$on" != modular ] || timeout=60 load=("${load_vhost[@]}")
 	ringvm --kernel "$(image "$on")" "${load[@]}" --timeout $timeout --tap 1 --memory 4G --quiet \
 		--append "$(suite_options "$suite") ${2:-}" --log "$logs/mutant.console" -- \
 		"STATIC_KEY_ON=1 ${3:-} sh $here/vm/in-vm.sh $selftests $selftests/$program -r $1" \
@@ -49,7 +40,7 @@ run() {
 
 # watch TRAFFIC: which rules of order and locks does traffic break?
 watch() {
-	ringvm --kernel "$(image modular)" "${modules[@]}" --accel single --timeout 60 --memory 2G --quiet \
+	ringvm --kernel "$(image modular)" "${load_vhost[@]}" --accel single --timeout 60 --memory 2G --quiet \
 		--log "$logs/mutant-trace.console" --out "$logs/mutant.trace" -- \
 		"$vhostctl/vhostctl check --live --buffer 1024 -- $selftests/ringmap_load --seconds 6 $1 2>&1" \
 		2>> "$logs/mutant.tap" || true

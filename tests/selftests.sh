@@ -2,14 +2,18 @@
 # selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
 # suites are mm, vhost (vhost-net), faults (the same, odd cases), base (the same, faults that
 # the base has), debugfs, null (the test device), vsock, scsi and zcopy (vhost-net that does
-# not copy); T=name runs one test.
+# not copy); T=name runs one test. With VARIANT=modular, vhost is
+# modules.
 . scripts/common.sh
 . tests/suites.sh
+. tests/modular.sh
 
+load=()
 case $variant in
 vm) timeout=420 ;;
+modular) timeout=420 load=("${load_vhost[@]}") ;;
 debug | kcsan) timeout=2400 ;;
-*) die "VARIANT=$variant: selftests run on vm, debug or kcsan" ;;
+*) die "VARIANT=$variant: selftests run on vm, modular, debug or kcsan" ;;
 esac
 prepare
 
@@ -17,11 +21,13 @@ prepare
 # is broken; not where the kernel is too slow for that. A kernel that turns events on
 # patches its own code, for which TCG wants one thread.
 check='' accel=auto
-if [ "$variant" = vm ]; then
+case $variant in
+vm | modular)
 	build_vhostctl
 	check="$vhostctl/vhostctl check --live --buffer 256 --"
 	accel=single
-fi
+	;;
+esac
 
 # run_suite NAME
 run_suite() {
@@ -32,7 +38,7 @@ run_suite() {
 	esac
 	[ "$on" = single ] || key=STATIC_KEY_ON=1
 	say "$name: running in the VM ($variant kernel)"
-	ringvm --kernel "$kernel" --accel "$on" --timeout "$timeout" --tap 1 \
+	ringvm --kernel "$kernel" "${load[@]}" --accel "$on" --timeout "$timeout" --tap 1 \
 		--skips configs/skips --memory 4G \
 		--log "$logs/selftests-$name-$variant.console" \
 		--append "$(suite_options "$name")" -- \
@@ -44,6 +50,8 @@ want=${1:-}
 rc=0
 for name in "${suites[@]}"; do
 	case ${want:-$name} in "$name") ;; *) continue ;; esac
+ With VARIANT=modular, vhost is
+# modules.
 	run_suite "$name" || rc=$?
 done
 exit "$rc"
