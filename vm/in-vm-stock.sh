@@ -6,6 +6,8 @@ here=$(dirname "$0")
 root=$1 load=$2
 # shellcheck source=tests/tap.sh
 . "$here/../tests/tap.sh"
+# shellcheck source=vm/traffic.sh
+. "$here/traffic.sh"
 # All else of the root may be of another release.
 vhostctl() { "$root/usr/sbin/vhostctl" "$@"; }
 mount --bind "$root/lib/modules" /lib/modules
@@ -15,20 +17,6 @@ mount -t tracefs none /sys/kernel/tracing
 mount -t securityfs none /sys/kernel/security
 drivers=(vhost_net vhost_vsock)
 events=/sys/kernel/tracing/events/vhost/enable
-
-used() { cat /sys/kernel/debug/vhost/*/*/stats 2> /dev/null | awk '$1 == "used" { n += $2 } END { print n + 0 }'; }
-flowing() { [ "$(used)" -gt "${1:-1000}" ]; }
-traffic() {
-	"$load" --seconds 600 --mode plain "$@" 2> "$tmp/load" &
-	load_pid=$!
-	trap end_traffic EXIT
-	await flowing || { cat "$tmp/load" >&2; exit 1; }
-}
-end_traffic() {
-	trap - EXIT
-	kill "$load_pid" || { cat "$tmp/load" >&2; exit 1; }
-	wait "$load_pid" 2> /dev/null || true
-}
 
 unload() { modprobe -r "${drivers[@]}" vhost vhost_ringmap vhost_stock; }
 
@@ -90,8 +78,6 @@ test_compare() {
 	await flowing $(($(used) + 100000))
 	mapped || note "less than 99 % of accesses are mapped"
 }
-
-mapped() { vhostctl stat -i 1 -c 2 | tee /dev/stderr | awk 'NR == 3 { exit !($4 >= 99) }'; }
 
 # Memory changes without an end, and the traffic goes on. If it is memory that no ring is in,
 # the mappings stay.
