@@ -91,14 +91,46 @@ static int queue_init(struct device *d, struct queue *q, unsigned int num,
 	return 0;
 }
 
-int device_open(struct device *d, const char *node, const char *accessor,
-		unsigned int nqueues, unsigned int num, size_t data,
-		uint64_t features)
+/*
+ * A vDPA device has a status, and no table: its device IOTLB says where memory is, and that
+ * takes no memory but shared.
+ */
+static bool is_vdpa(const char *node)
+{
+	return strstr(node, "vdpa");
+}
+
+int device_add_status(struct device *d, uint8_t bits)
+{
+	uint8_t status;
+
+	if (ioctl(d->vdev.fd, VHOST_VDPA_GET_STATUS, &status))
+		return device_fail(d, errno, "VHOST_VDPA_GET_STATUS");
+	status |= bits;
+	if (ioctl(d->vdev.fd, VHOST_VDPA_SET_STATUS, &status))
+		return device_fail(d, errno, "VHOST_VDPA_SET_STATUS %#x", status);
+	return 0;
+}
+
+static int set_memory(struct device *d)
 {
 	struct {
 		struct vhost_memory m;
 		struct vhost_memory_region r[1];
 	} mem = { .m.nregions = 1 };
+
+	mem.r[0].guest_phys_addr = (uintptr_t)d->mem;
+	mem.r[0].userspace_addr = (uintptr_t)d->mem;
+	mem.r[0].memory_size = d->len;
+	if (ioctl(d->vdev.fd, VHOST_SET_MEM_TABLE, &mem))
+		return device_fail(d, errno, "VHOST_SET_MEM_TABLE");
+	return 0;
+}
+
+int device_open(struct device *d, const char *node, const char *accessor,
+		unsigned int nqueues, unsigned int num, size_t data,
+		uint64_t features)
+{
 	uint64_t have;
 	int ret;
 
@@ -119,13 +151,18 @@ int device_open(struct device *d, const char *node, const char *accessor,
 
 	d->len = nqueues * queue_bytes(num) + page_up(data);
 	d->mem = mmap(NULL, d->len, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		      (is_vdpa(node) ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
 	if (d->mem == MAP_FAILED)
 		return device_fail(d, errno, "memory");
 	d->data = d->mem + nqueues * queue_bytes(num);
 
 	if (ioctl(d->vdev.fd, VHOST_SET_OWNER))
 		return device_fail(d, errno, "VHOST_SET_OWNER");
+	if (is_vdpa(node)) {
+		ret = device_add_status(d, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+		if (ret)
+			return ret;
+	}
 	if (ioctl(d->vdev.fd, VHOST_GET_FEATURES, &have))
 		return device_fail(d, errno, "VHOST_GET_FEATURES");
 	if (d->features & ~have)
@@ -133,11 +170,9 @@ int device_open(struct device *d, const char *node, const char *accessor,
 				   (unsigned long long)(d->features & ~have));
 	if (ioctl(d->vdev.fd, VHOST_SET_FEATURES, &d->features))
 		return device_fail(d, errno, "VHOST_SET_FEATURES");
-	mem.r[0].guest_phys_addr = (uintptr_t)d->mem;
-	mem.r[0].userspace_addr = (uintptr_t)d->mem;
-	mem.r[0].memory_size = d->len;
-	if (ioctl(d->vdev.fd, VHOST_SET_MEM_TABLE, &mem))
-		return device_fail(d, errno, "VHOST_SET_MEM_TABLE");
+	ret = is_vdpa(node) ? device_add_status(d, VIRTIO_CONFIG_S_FEATURES_OK) : set_memory(d);
+	if (ret)
+		return ret;
 
 	for (unsigned int i = 0; i < nqueues; i++) {
 		struct queue *q = &d->q[i];

@@ -87,6 +87,9 @@ int device_open(struct device *d, const char *node, const char *accessor,
 		unsigned int nqueues, unsigned int num, size_t data,
 		uint64_t features);
 
+/** device_add_status() - set bits of the status of a vDPA device */
+int device_add_status(struct device *d, uint8_t bits);
+
 /** device_close() - let go of everything; also after a failed device_open() */
 void device_close(struct device *d);
 
