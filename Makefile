@@ -69,6 +69,8 @@ help-all:
 #+   make mm-causes     provoke every cause of an invalidation, print what it keeps
 #+   make guest         boot a guest in the VM, test its net and vsock by each
 #+                      accessor
+#+   make modules       vhost as modules: parameters, unloading, the vDPA simulator;
+#+                      T=name runs one test
 #+   make self-compare  20 comparisons of an accessor with itself
 #+   make stock-check   the packages on the distribution's kernels, in VMs
 #+   make hmm-tests     upstream's hmm-tests, on our kernel and on the base
@@ -153,7 +155,7 @@ vhostctl:
 
 # Tests
 tests := selftests storm fuzz mutants off-proof barriers order mm-causes guest \
-	 doc-check vhostctl-test bisect-check hmm-tests stock-check self-compare
+	 doc-check vhostctl-test bisect-check hmm-tests stock-check self-compare modules
 .PHONY: $(tests) model
 script = $@
 doc-check: script = docs

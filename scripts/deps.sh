@@ -9,7 +9,7 @@ packages=()
 for set in "$@"; do
 	case $set in
 	build) packages+=(gcc libc6-dev make git perl flex bison bc libelf-dev xz-utils ccache) ;;
-	vm) packages+=(qemu-system-x86 busybox-static e2fsprogs) ;;
+	vm) packages+=(qemu-system-x86 busybox-static e2fsprogs iproute2 python3) ;;
 	lint) packages+=(sparse shellcheck python3-ply python3-git gcc-aarch64-linux-gnu) ;;
 	tools) packages+=(pkg-config libtracecmd-dev libtracefs-dev libtraceevent-dev
 		libjson-c-dev gnuplot-nox fonts-dejavu-core trace-cmd bpftrace linux-perf
