@@ -28,6 +28,18 @@
  * relies on the next write to fault: not copy on write, nor dirty, soft-dirty
  * or write-protect tracking.
  *
+ * There is one exception to %MMU_KEEPS_MAPPED: the split of the huge zero page,
+ * a %MMU_CAUSE_SPLIT, maps the small zero page instead, and whether it is that
+ * page is only known under the page-table lock, after the start. A subscriber
+ * that is not called goes on with the frame of before. It reads the same:
+ * both pages are zero and never written. That frame is not freed while the mm
+ * has users, as the mm holds a reference to the huge zero page since it first
+ * mapped it, and at the latest the %MMU_CAUSE_EXIT before that reference goes
+ * ends what was kept. The first write to an address is a %MMU_CAUSE_COW, and
+ * any other change of it an invalidation of its own, as for every page. So a
+ * subscriber may rely on what it reads, but not on the number of a zero page's
+ * frame; nor could it write there, which was not permitted.
+ *
  * A subscriber says in its ops what it needs, and is not called for an
  * invalidation that keeps all of that. Which page tables hold the page, whether
  * an access by the CPU would fault first, and whether the page is young are no
@@ -94,7 +106,8 @@
  * @MMU_CAUSE_COLLAPSE: a huge page, or no page table, replaces a page table:
  *	khugepaged, MADV_COLLAPSE. Keeps nothing.
  * @MMU_CAUSE_SPLIT: a huge entry of anonymous memory is replaced by a table of
- *	entries for the same pages with the same rights. Keeps all.
+ *	entries for the same pages with the same rights. Keeps all. Of the huge
+ *	zero page they are for the small one, which is as good: see above.
  * @MMU_CAUSE_SPLIT_DROP: a huge entry is split into migration entries, or, of a
  *	file, dropped to be faulted in again. Keeps nothing.
  * @MMU_CAUSE_MKCLEAN: a folio is write protected and cleaned for writeback.

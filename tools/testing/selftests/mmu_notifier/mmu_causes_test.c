@@ -472,6 +472,7 @@ static uint64_t pagemap(void *at)
 	return v;
 }
 
+#define PM_FRAME	((1ULL << 55) - 1)
 #define PM_SOFT_DIRTY	(1ULL << 55)
 #define PM_UFFD_WP	(1ULL << 57)
 
@@ -1227,6 +1228,35 @@ TEST_F(cause, split)
 	EXPECT_CAUSE("split", "MADV_DONTNEED in a huge page", ALL);
 	EXPECT_SAME_PAGE(&self->w, true);
 	EXPECT_STORE_SEEN(&self->w);
+}
+
+/*
+ * Other frames are mapped afterwards, and who needs the mapping kept is not told: what it
+ * reads is what is mapped, all the same. The first write to its page ends that.
+ */
+TEST_F(cause, split_zero_page)
+{
+	char *at = map(2 * HUGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	uint64_t frame;
+
+	at = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
+	ASSERT_EQ(madvise(at, HUGE, MADV_HUGEPAGE), 0);
+	write_file(THP "use_zero_page", "1");
+	ASSERT_EQ(get(at), 0);
+	frame = pagemap(at) & PM_FRAME;
+	ASSERT_EQ(frame + 1, pagemap(at + page) & PM_FRAME)
+		TH_LOG("not the huge zero page");
+	ASSERT_EQ(watch(&self->w, at, page, false), NSUBS);
+	put(at + HUGE / 2, 1);
+	EXPECT_NE(frame, pagemap(at) & PM_FRAME);
+	EXPECT_CAUSE("split", "write in the huge zero page", ALL);
+	/* It is not freed while the mm is there. */
+	write_file("/proc/sys/vm/drop_caches", "2");
+	use_up();
+	EXPECT_SAME_PAGE(&self->w, false);
+	put(at, 2);
+	EXPECT_CAUSE("cow", "write to a part of it", NOTHING);
+	EXPECT_DROPPED(&self->w);
 }
 
 TEST_F(cause, split_freeze)

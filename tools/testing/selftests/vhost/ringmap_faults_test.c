@@ -544,6 +544,79 @@ TEST_F_TIMEOUT(odd, writeback_under_traffic, PATIENCE)
 	file_close(&w.f);
 }
 
+/* Have vhost look at TX; by ringmap, wait until it did so without user access. */
+static void have_looked(struct __test_metadata *_metadata, struct vring_dev *d,
+			const char *accessor)
+{
+	long long before = vring_stat(d, VRING_TX, "mapped"), mapped = before;
+	uint64_t one = 1;
+
+	for (int i = 0; i < 1000; i++) {
+		ASSERT_EQ((ssize_t)sizeof(one), write(d->q[VRING_TX].kick, &one, sizeof(one)));
+		usleep(10000);
+		mapped = vring_stat(d, VRING_TX, "mapped");
+		if (mapped > before || (i && strcmp(accessor, "ringmap")))
+			break;
+	}
+	if (!strcmp(accessor, "ringmap"))
+		EXPECT_GT(mapped, before);
+}
+
+/*
+ * TX's table and avail ring are where nobody has written: in the huge zero page. The first
+ * write to it splits it, and the frames below are others then, which vhost is not told.
+ */
+static void run_zero_page(struct __test_metadata *_metadata, struct vring_dev *d,
+			  const char *accessor, bool split_first)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vhost_vring_addr addr = { .index = VRING_TX };
+	char *p = vring_map(VRING_THP, VRING_HUGE);
+	struct vring *v = &d->q[VRING_TX].vring;
+	uint64_t frame;
+
+	cfg.num[VRING_TX] = 1024;
+	if (p != MAP_FAILED) {
+		write_text("/sys/kernel/mm/transparent_hugepage/use_zero_page", "1");
+		load(p);
+	}
+	if (p == MAP_FAILED || frame_of(p + PAGE) != frame_of(p) + 1)
+		SKIP(return, "no huge zero page");
+	frame = frame_of(p);
+	ASSERT_OK(d, vring_open(d, &cfg));
+	v->avail = (void *)p;
+	v->desc = (void *)(p + 64 * PAGE);
+	addr.desc_user_addr = (uintptr_t)v->desc;
+	addr.avail_user_addr = (uintptr_t)v->avail;
+	addr.used_user_addr = (uintptr_t)v->used;
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_SET_VRING_ADDR, &addr));
+	ASSERT_OK(d, vring_set_accessor(d, accessor));
+	ASSERT_OK(d, vring_start(d));
+	have_looked(_metadata, d, accessor);
+	EXPECT_EQ(frame, frame_of(p));
+	if (split_first) {
+		store(p + 300 * PAGE, 1);
+		EXPECT_NE(frame, frame_of(p));
+		/* The huge zero page is not freed while the mm is there. */
+		write_text("/proc/sys/vm/drop_caches", "2");
+		have_looked(_metadata, d, accessor);
+	}
+	EXPECT_EQ(0, used_idx(d));
+	/* What the driver writes now is seen at once: a packet that is not stalls the run. */
+	ASSERT_OK(d, vring_run(d, 1, NULL));
+	if (!strcmp(accessor, "ringmap"))
+		EXPECT_GT(vring_stat(d, VRING_TX, "invalidate_cow"), 0);
+	expect_traffic(_metadata, d, accessor);
+	vring_close(d);
+	munmap(p, VRING_HUGE);
+}
+
+TEST_F_TIMEOUT(odd, huge_zero_page, PATIENCE)
+{
+	run_zero_page(_metadata, &self->d, variant->accessor, true);
+	run_zero_page(_metadata, &self->d, variant->accessor, false);
+}
+
 /* --- why the mapped rings of 2019 were reverted --- */
 
 FIXTURE(reverted_2019) {
