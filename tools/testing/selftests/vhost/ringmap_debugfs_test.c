@@ -314,6 +314,32 @@ TEST_F_TIMEOUT(debugfs, counts, PATIENCE)
 	vring_close(&d);
 }
 
+/* Counters grow, and the owner who comes after VHOST_RESET_OWNER finds them as they were. */
+TEST_F_TIMEOUT(debugfs, counts_over_reset, PATIENCE)
+{
+	static const char *const names[] = { "used", "mapped", "sections", "fills" };
+	long long before[sizeof(names) / sizeof(*names)];
+	struct vring_dev d;
+
+	open_and_start(_metadata, &d);
+	ASSERT_OK(&d, vring_set_accessor(&d, "ringmap"));
+	ASSERT_OK(&d, vring_run(&d, 1000, NULL));
+	ASSERT_OK(&d, vring_idle(&d));
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		before[i] = vring_stat(&d, VRING_TX, names[i]);
+		EXPECT_GT(before[i], 0) { TH_LOG("%s", names[i]); }
+	}
+	ASSERT_OK(&d, vring_stop(&d));
+	ASSERT_OK(&d, vring_reset_owner(&d));
+	ASSERT_EQ(0, vdev_find_debugfs(&d.vdev));
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		EXPECT_LE(before[i], vring_stat(&d, VRING_TX, names[i])) {
+			TH_LOG("%s", names[i]);
+		}
+	}
+	vring_close(&d);
+}
+
 /* How often a queue's map lock was held, as far as it was counted. */
 static long long held(struct vring_dev *d, int queue)
 {
