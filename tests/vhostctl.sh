@@ -116,6 +116,7 @@ test_made_up_tree() {
 		echo 'uaccess [checked] ringmap' > "$f/accessor"
 	done
 	echo '0 accessor=checked mode=checked worker=8' > "$queue/../queues"
+	printf 'owner pid=9 comm=vm one\nopener pid=7 comm=manager\n' > "$queue/../owner"
 	echo 0 > "$queue/../../lock_times"
 	printf 'used 10\nmapped 30\nfallback 10\nfallback_absent 10\ninvalidate_zap 2\n' > "$queue/stats"
 	printf 'hold_ns 1024 5\nwait_ns 512 1\n' > "$queue/lock_times"
@@ -123,7 +124,8 @@ test_made_up_tree() {
 		echo "$ring addr=0x7f0000001000 len=4096 pages=1 mapped=1 kind=linear"
 	done > "$queue/map"
 	export VHOSTCTL_ROOT=$tmp
-	gives 0 '^7-3 *(gone) *1  checked *10 *75.00 %' "$vhostctl" list
+	gives 0 '^7-3 *vm_one *9 *1  checked *10 *75.00 %  manager$' "$vhostctl" list
+	gives 0 '^device 7-3: owner vm_one (9), opened by manager (7), 1 queues' "$vhostctl" show 7-3
 	gives 0 'zap  *2' "$vhostctl" show 7-3/0
 	gives 0 . "$vhostctl" doctor
 	json list
@@ -132,6 +134,16 @@ test_made_up_tree() {
 	json stat -c 1 -i 0.1
 	json top -i 0.1
 	json doctor
+	# Nobody's; then of a kernel that does not say whose.
+	printf 'owner pid=0 comm=\nopener pid=7 comm=manager\n' > "$queue/../owner"
+	gives 0 '^7-3 *- *- *1  checked .* %  manager$' "$vhostctl" list
+	gives 0 '^device 7-3: no owner, opened by manager (7)' "$vhostctl" show 7-3
+	json list
+	rm "$queue/../owner"
+	gives 0 '^7-3 *- *- *1  checked .* %  ?$' "$vhostctl" list
+	json list
+	json show 7-3
+	json top -i 0.1
 }
 
 test_schema_refuses() {

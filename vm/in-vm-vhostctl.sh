@@ -19,7 +19,7 @@ traffic() {
 	await flows || exit 1
 }
 flows() {
-	dev=$(vhostctl list 2>/dev/null | awk 'NR > 1 && $5 > 1000 { print $1; exit }')
+	dev=$(vhostctl list 2>/dev/null | awk 'NR > 1 && $6 > 1000 { print $1; exit }')
 	[ -n "$dev" ]
 }
 # A load that ended before has lost packets.
@@ -80,6 +80,58 @@ test_show() {
 	json show "$dev/1"
 }
 
+# hand_over: a process opens a device, another owns it; who, in $tmp/who
+hand_over() {
+	/usr/bin/python3 - > "$tmp/who" << 'END'
+import fcntl, os, signal
+def call(name):
+    with open("/proc/self/comm", "w") as f:
+        f.write(name)
+call("manager")
+fd = os.open("/dev/vhost-net", os.O_RDWR)
+if os.fork() == 0:
+    call("the vm")
+    fcntl.ioctl(fd, 0xaf01)  # VHOST_SET_OWNER
+    print(os.getppid(), os.getpid(), flush=True)
+signal.pause()
+END
+}
+# who_is_named: the one that is handed over, in all that shows it
+who_is_named() {
+	gives 0 "^$dev  *the_vm  *$vm  *2  ringmap .*  manager\$" vhostctl list
+	gives 0 "^device $dev: owner the_vm ($vm), opened by manager ($manager)" vhostctl show "$dev"
+	gives 0 '"comm": *"the vm"' vhostctl top --json -i 0.1
+}
+gone() { [ ! -e "/sys/kernel/debug/vhost/$dev" ]; }
+test_owner() {
+	local manager vm
+	cd "$tmp" || return
+	hand_over &
+	await [ -s "$tmp/who" ]
+	read -r manager vm < "$tmp/who"
+	dev=$(vhostctl list | awk -v of="$manager-" 'index($1, of) == 1 { print $1 }')
+	who_is_named
+	json list
+	json show "$dev"
+	json top -i 0.1
+	gives 1 'no such device or process' vhostctl compare "$manager"
+	kill "$manager"
+	wait
+	who_is_named
+	gives 0 'events in .* 0 lost' vhostctl record --time 0.5 -o one.dat
+	trace-cmd record -q -e vhost -o two.dat sh -c 'cat /sys/kernel/debug/vhost/*/owner' > /dev/null 2>&1
+	kill "$vm"
+	await gone
+	gives 0 "^device $dev: owner the_vm ($vm), opened by manager ($manager)" vhostctl report one.dat
+	json report one.dat
+	gives 0 "^device $dev: owner the_vm ($vm), opened by manager ($manager)" vhostctl report two.dat
+	# Without a look at the file
+	traffic
+	trace-cmd record -q -e vhost_used_idx -o three.dat bash -c more > /dev/null 2>&1
+	gives 0 "^device $dev: the trace does not say whose" vhostctl report three.dat
+	json report three.dat
+}
+
 lock_times_shown() { vhostctl show "$dev" | grep -q 'map lock held for'; }
 test_set() {
 	gives 1 'no device or queue 1-1' vhostctl set 1-1 accessor uaccess
@@ -101,7 +153,7 @@ test_set() {
 	json set all lock_times off
 }
 
-accessors() { vhostctl list | awk -v dev="$dev" '$1 == dev { print $4 }'; }
+accessors() { vhostctl list | awk -v dev="$dev" '$1 == dev { print $5 }'; }
 accessor_is() { [ "$(accessors)" = "$1" ]; }
 # As before: what traffic has, with another one for queue 0
 as_before() {

@@ -27,6 +27,7 @@ extern const struct kernel_param_ops vhost_ringmap_param_ops;
 
 void vhost_ringmap_dev_init(struct vhost_dev *dev);
 void vhost_ringmap_dev_publish(struct vhost_dev *dev);
+void vhost_ringmap_set_owner(struct vhost_dev *dev);
 void vhost_ringmap_dev_cleanup(struct vhost_dev *dev);
 void vhost_ringmap_reset(struct vhost_virtqueue *vq);
 
@@ -330,6 +331,7 @@ vhost_ringmap_count(struct vhost_virtqueue *vq, unsigned int count)
 
 static inline void vhost_ringmap_dev_init(struct vhost_dev *dev) {}
 static inline void vhost_ringmap_dev_publish(struct vhost_dev *dev) {}
+static inline void vhost_ringmap_set_owner(struct vhost_dev *dev) {}
 static inline void vhost_ringmap_dev_cleanup(struct vhost_dev *dev) {}
 static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 

@@ -13,6 +13,7 @@
 #include <linux/sched/clock.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/string_helpers.h>
 
 #include "ringmap_int.h"
 
@@ -264,11 +265,11 @@ DEFINE_SHOW_STORE_ATTRIBUTE(dev_accessor);
  */
 static int param_set_device(const char *val, const struct kernel_param *kp)
 {
-	int owner, accessor, n = 0, more = 0, queue = -1, ret = -ENODEV;
+	int opener, accessor, n = 0, more = 0, queue = -1, ret = -ENODEV;
 	struct vhost_dev *dev;
 	unsigned int id;
 
-	if (sscanf(val, "%d-%u%n", &owner, &id, &n) != 2)
+	if (sscanf(val, "%d-%u%n", &opener, &id, &n) != 2)
 		return -EINVAL;
 	val += n;
 	if (sscanf(val, "/%u%n", &queue, &more) == 1 && queue < 0)
@@ -281,7 +282,7 @@ static int param_set_device(const char *val, const struct kernel_param *kp)
 		return accessor;
 	mutex_lock(&devices_lock);
 	list_for_each_entry(dev, &devices, ringmap_node) {
-		if (dev->ringmap_owner != owner || dev->ringmap_id != id)
+		if (dev->ringmap_opener.pid != opener || dev->ringmap_id != id)
 			continue;
 		if (queue < dev->nvqs) {
 			pinned_set_accessor(dev, queue, accessor);
@@ -323,6 +324,40 @@ static int queues_show(struct seq_file *m, void *v)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(queues);
+
+static void record_task(struct vhost_ringmap_task *task)
+{
+	task->pid = task_tgid_nr(current);
+	get_task_comm(task->comm, current->group_leader);
+}
+
+static void task_seq(struct seq_file *m, const char *role,
+		     const struct vhost_ringmap_task *task)
+{
+	seq_printf(m, "%s pid=%d comm=", role, task->pid);
+	/* As in /proc/PID/status */
+	seq_escape_str(m, task->comm, ESCAPE_SPACE | ESCAPE_SPECIAL, "\n\\");
+	seq_putc(m, '\n');
+}
+
+/*
+ * Not under the device's mutex: who resets the owner holds that, and waits for readers. Who
+ * begins to trace reads this, to have it in the trace, too.
+ */
+static int owner_show(struct seq_file *m, void *v)
+{
+	const struct vhost_dev *dev = m->private;
+	struct vhost_ringmap_task owner;
+
+	mutex_lock(&devices_lock);
+	owner = dev->ringmap_owner;
+	vhost_trace(owner, dev);
+	mutex_unlock(&devices_lock);
+	task_seq(m, "owner", &owner);
+	task_seq(m, "opener", &dev->ringmap_opener);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(owner);
 
 static int all_accessor_show(struct seq_file *m, void *v)
 {
@@ -497,7 +532,8 @@ void vhost_ringmap_dev_init(struct vhost_dev *dev)
 	int i, j;
 
 	dev->ringmap_id = atomic_inc_return(&opened);
-	dev->ringmap_owner = task_tgid_nr(current);
+	record_task(&dev->ringmap_opener);
+	memset(&dev->ringmap_owner, 0, sizeof(dev->ringmap_owner));
 	dev->ringmap_dir = NULL;
 	INIT_LIST_HEAD(&dev->ringmap_node);
 	dev->ringmap_pins = 0;
@@ -535,12 +571,13 @@ void vhost_ringmap_dev_publish(struct vhost_dev *dev)
 	if (!dev->use_worker)
 		return;
 	dev_set_accessor(dev, READ_ONCE(default_accessor));
-	snprintf(name, sizeof(name), "%d-%u", dev->ringmap_owner,
+	snprintf(name, sizeof(name), "%d-%u", dev->ringmap_opener.pid,
 		 dev->ringmap_id);
 	dev->ringmap_dir = debugfs_create_dir(name, vhost_debugfs);
 	debugfs_create_file("accessor", 0600, dev->ringmap_dir, dev,
 			    &dev_accessor_fops);
 	debugfs_create_file("queues", 0400, dev->ringmap_dir, dev, &queues_fops);
+	debugfs_create_file("owner", 0400, dev->ringmap_dir, dev, &owner_fops);
 	for (i = 0; i < dev->nvqs; i++) {
 		rm = &dev->vqs[i]->ringmap;
 		snprintf(name, sizeof(name), "%d", i);
@@ -558,9 +595,36 @@ void vhost_ringmap_dev_publish(struct vhost_dev *dev)
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_dev_publish);
 
+static void set_owner(struct vhost_dev *dev, const struct vhost_ringmap_task *owner)
+{
+	mutex_lock(&devices_lock);
+	dev->ringmap_owner = *owner;
+	vhost_trace(owner, dev);
+	mutex_unlock(&devices_lock);
+}
+
+/**
+ * vhost_ringmap_set_owner() - record whose memory a device's rings are in
+ * @dev: device that belongs to the current process from now on
+ *
+ * It is another than the opener's where the device file was handed over.
+ *
+ * Context: process context; may sleep. The device's mutex is held.
+ */
+void vhost_ringmap_set_owner(struct vhost_dev *dev)
+{
+	struct vhost_ringmap_task owner;
+
+	record_task(&owner);
+	set_owner(dev, &owner);
+}
+EXPORT_SYMBOL_GPL(vhost_ringmap_set_owner);
+
 /**
  * vhost_ringmap_dev_cleanup() - unregister everything of a device
  * @dev: device whose queues nobody uses any more, before it lets go of its mm
+ *
+ * From here on, it has no owner.
  *
  * Context: process context; sleeps until invalidations of the rings that are
  * under way have ended. The device's mutex may be held, a queue's may not.
@@ -574,6 +638,8 @@ void vhost_ringmap_dev_cleanup(struct vhost_dev *dev)
 	/* Waits for readers and writers of the files. */
 	debugfs_remove(dev->ringmap_dir);
 	dev->ringmap_dir = NULL;
+	if (dev->ringmap_owner.pid)
+		set_owner(dev, &(struct vhost_ringmap_task) { .pid = 0 });
 	for (i = 0; i < dev->nvqs; i++)
 		ringmap_set_accessor(&dev->vqs[i]->ringmap,
 				     VHOST_ACCESSOR_UACCESS, VHOST_MODE_CLOSE);

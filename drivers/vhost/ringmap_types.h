@@ -10,6 +10,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mmu_notifier_keeps.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/virtio_ring.h>
@@ -224,6 +225,18 @@ struct vhost_ringmap {
 					       sizeof(struct vring_used_elem) +
 					       3 * sizeof(__virtio16))];
 	} pages;
+};
+
+/**
+ * struct vhost_ringmap_task - a process, as it was when it opened or owned a device
+ * @pid: its number in the initial PID namespace, or 0 for nobody
+ * @comm: its name
+ *
+ * Nothing is held of the process. It may be gone, and its number another's.
+ */
+struct vhost_ringmap_task {
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
 };
 
 #endif /* CONFIG_VHOST_RINGMAP */

@@ -123,14 +123,15 @@ static error_t compare_parser(int key, char *arg, struct argp_state *st)
 
 /* --- whom --- */
 
-/* Whether a device is meant: all, one, or all of a process. */
+/* Whether a device is meant: all, one, or all that a process owns or, unowned, opened. */
 static bool is_meant(const struct compare *c, const struct device *d)
 {
+	int pid = d->owner.pid ? d->owner.pid : d->opener.pid;
 	char *end;
 
 	if (!c->target || !strcmp(c->target, "all") || !strcmp(c->target, d->name))
 		return true;
-	return strtol(c->target, &end, 10) == d->pid && !*end;
+	return strtol(c->target, &end, 10) == pid && !*end;
 }
 
 static void add_worker(struct compare *c, int tid)

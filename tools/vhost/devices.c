@@ -155,6 +155,31 @@ static void common_accessor(struct device *d)
 			d->accessor[0] = 0;
 }
 
+/* "ROLE pid=PID comm=NAME"; the name may hold anything but the end of a line. */
+static void parse_process(struct process *p, const char *role, const char *line)
+{
+	size_t n = strlen(role);
+	int at = 0;
+
+	if (strncmp(line, role, n) || sscanf(line + n, " pid=%d comm=%n", &p->pid, &at) != 1 || !at)
+		return;
+	snprintf(p->comm, sizeof(p->comm), "%s", line + n + at);
+}
+
+/* Without the file, the opener's number is all that is known. */
+static void owner_read(struct device *d)
+{
+	char *text = read_file(sys_path(VHOST_DEBUGFS "/%s/owner", d->name));
+	char *line, *save;
+
+	for (line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		parse_process(&d->owner, "owner", line);
+		parse_process(&d->opener, "opener", line);
+	}
+	free(text);
+}
+
 int device_read(struct device *d, const char *name, int what)
 {
 	const char *path = sys_path(VHOST_DEBUGFS "/%s/queues", name);
@@ -163,14 +188,9 @@ int device_read(struct device *d, const char *name, int what)
 
 	memset(d, 0, sizeof(*d));
 	snprintf(d->name, sizeof(d->name), "%s", name);
-	if (sscanf(name, "%d-%u", &d->pid, &d->n) != 2)
+	if (sscanf(name, "%d-%u", &d->opener.pid, &d->n) != 2)
 		return -ENOENT;
-	text = read_file(sys_path("/proc/%d/comm", d->pid));
-	if (text) {
-		text[strcspn(text, "\n")] = 0;
-		snprintf(d->comm, sizeof(d->comm), "%s", text);
-		free(text);
-	}
+	owner_read(d);
 
 	text = read_file(path);
 	if (!text)
@@ -267,6 +287,67 @@ void devices_free(struct device *d, unsigned int n)
 	free(d);
 }
 
+void devices_say_owners(void)
+{
+	DIR *dir = opendir(sys_path(VHOST_DEBUGFS));
+	struct dirent *e;
+	char name[40];
+	int q;
+
+	while (dir && (e = readdir(dir)))
+		if (device_parse(e->d_name, name, sizeof(name), &q))
+			free(read_file(sys_path(VHOST_DEBUGFS "/%s/owner", name)));
+	if (dir)
+		closedir(dir);
+}
+
+const char *process_name(const struct process *p)
+{
+	static char bufs[4][sizeof(p->comm)];
+	static unsigned int turn;
+	char *buf = bufs[turn++ % 4];
+
+	if (!p->pid)
+		return "-";
+	snprintf(buf, sizeof(bufs[0]), "%s", p->comm[0] ? p->comm : "?");
+	for (char *s = buf; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			*s = '_';
+	return buf;
+}
+
+static bool is_other(const struct process *owner, const struct process *opener)
+{
+	return owner->pid != opener->pid;
+}
+
+const char *processes_text(const struct process *owner, const struct process *opener)
+{
+	static char buf[160];
+	int n;
+
+	if (owner->pid)
+		n = snprintf(buf, sizeof(buf), "owner %s (%d)", process_name(owner), owner->pid);
+	else
+		n = snprintf(buf, sizeof(buf), "no owner");
+	if (is_other(owner, opener))
+		snprintf(buf + n, sizeof(buf) - n, ", opened by %s (%d)", process_name(opener),
+			 opener->pid);
+	return buf;
+}
+
+json_object *process_json(const struct process *p)
+{
+	json_object *o;
+
+	if (!p->pid)
+		return NULL;
+	o = json_object_new_object();
+	json_int(o, "pid", p->pid);
+	json_str(o, "comm", p->comm);
+	return o;
+}
+
 uint64_t queue_counter(const struct queue *q, const char *name)
 {
 	for (unsigned int i = 0; i < q->nc; i++)
@@ -321,39 +402,49 @@ int cmd_list(int argc, char **argv)
 	static const struct argp argp = {
 		options, list_parser, NULL,
 		"The vhost devices that are open, a line for each. DEVICE is "
-		"PID-N: the process that opened it, and its number since boot.",
+		"PID-N: the process that opened it, and its number since boot. "
+		"OWNER is the process in whose memory the rings are, as it was "
+		"called when it became that. OPENED BY is another process, which "
+		"handed the device over.",
 		NULL, NULL, NULL
 	};
 	json_object *out, *array;
 	struct device *d;
-	bool json = false;
+	bool json = false, handed = false;
 	unsigned int n;
 
 	parse_verb(&argp, argc, argv, &json);
 	n = devices_read(&d, READ_STATS);
+	for (unsigned int i = 0; i < n; i++)
+		handed |= is_other(&d[i].owner, &d[i].opener);
 	out = json_object_new_object();
 	array = json_object_new_array();
 	if (!json)
-		printf("%-14s %-15s %6s  %-8s %12s %10s\n", "DEVICE", "PROCESS", "QUEUES",
-		       "ACCESSOR", "USED", "MAPPED");
+		printf("%-14s %-15s %7s %6s  %-8s %12s %10s%s\n", "DEVICE", "OWNER", "PID",
+		       "QUEUES", "ACCESSOR", "USED", "MAPPED", handed ? "  OPENED BY" : "");
 	for (unsigned int i = 0; i < n; i++) {
 		uint64_t mapped = device_counter(&d[i], "mapped");
 		uint64_t fallback = device_counter(&d[i], "fallback");
 		uint64_t used = device_counter(&d[i], "used");
 		json_object *o;
-		char share[16];
+		char share[16], pid[16] = "-";
 
 		if (!json) {
-			printf("%-14s %-15s %6u  %-8s %12" PRIu64 " %10s\n", d[i].name,
-			       d[i].comm[0] ? d[i].comm : "(gone)", d[i].nq,
+			if (d[i].owner.pid)
+				snprintf(pid, sizeof(pid), "%d", d[i].owner.pid);
+			printf("%-14s %-15s %7s %6u  %-8s %12" PRIu64 " %10s", d[i].name,
+			       process_name(&d[i].owner), pid, d[i].nq,
 			       d[i].accessor[0] ? d[i].accessor : "mixed", used,
 			       share_text(share, sizeof(share), mapped, fallback));
+			if (is_other(&d[i].owner, &d[i].opener))
+				printf("  %s", process_name(&d[i].opener));
+			putchar('\n');
 			continue;
 		}
 		o = json_object_new_object();
 		json_str(o, "name", d[i].name);
-		json_int(o, "pid", d[i].pid);
-		json_str(o, "comm", d[i].comm);
+		json_object_object_add(o, "owner", process_json(&d[i].owner));
+		json_object_object_add(o, "opener", process_json(&d[i].opener));
 		json_int(o, "queues", d[i].nq);
 		json_str(o, "accessor", d[i].accessor);
 		json_int(o, "used", used);
@@ -546,12 +637,12 @@ int cmd_show(int argc, char **argv)
 	o = json_object_new_object();
 	queues = json_object_new_array();
 	json_str(o, "name", d.name);
-	json_int(o, "pid", d.pid);
-	json_str(o, "comm", d.comm);
+	json_object_object_add(o, "owner", process_json(&d.owner));
+	json_object_object_add(o, "opener", process_json(&d.opener));
 	json_str(o, "accessor", d.accessor);
 	if (!s.json)
-		printf("device %s: process %d (%s), %u queues, accessor %s\n", d.name, d.pid,
-		       d.comm[0] ? d.comm : "gone", d.nq,
+		printf("device %s: %s, %u queues, accessor %s\n", d.name,
+		       processes_text(&d.owner, &d.opener), d.nq,
 		       d.accessor[0] ? d.accessor : "mixed");
 	for (unsigned int i = 0; i < d.nq; i++) {
 		if (queue >= 0 && queue != (int)i)

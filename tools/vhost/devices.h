@@ -45,17 +45,26 @@ struct queue {
 };
 
 /**
+ * struct process - one that opened or owned a device, as it was then
+ * @pid: its number in the initial PID namespace, 0 for nobody
+ * @comm: its name, empty if nobody knows
+ */
+struct process {
+	int pid;
+	char comm[40];
+};
+
+/**
  * struct device - an open vhost device
- * @name: "<pid>-<n>", the same in debugfs and traces
- * @pid: of its owner
- * @comm: that process' name, empty if it is gone
+ * @name: "<pid>-<n>", the same in debugfs and traces; the pid is its opener's
+ * @owner: in whose memory its rings are
+ * @opener: who opened it, another process where the file was handed over
  * @accessor: of all its queues, empty where they differ
  */
 struct device {
 	char name[40];
-	int pid;
 	unsigned int n;
-	char comm[32];
+	struct process owner, opener;
 	char accessor[16];
 	struct queue *q;
 	unsigned int nq;
@@ -90,6 +99,18 @@ void devices_free(struct device *d, unsigned int n);
 
 /* DEV or DEV/Q into its parts, @queue -1 for all; false if it is neither. */
 bool device_parse(const char *arg, char *name, size_t size, int *queue);
+
+/* Have the kernel say in all traces whose the devices are. */
+void devices_say_owners(void);
+
+/* A name that is one word, of printable characters, in one of a few static buffers */
+const char *process_name(const struct process *p);
+
+/* "owner NAME (PID), opened by NAME (PID)", the latter if it is another; as above */
+const char *processes_text(const struct process *owner, const struct process *opener);
+
+/* An object, or null for nobody */
+json_object *process_json(const struct process *p);
 
 /* A counter, or the sum over a device's queues; 0 if there is no such. */
 uint64_t queue_counter(const struct queue *q, const char *name);

@@ -17,7 +17,7 @@
 #define MAX_VALUES	128
 
 static const char * const field_names[FIELDS] = {
-	[F_DEV] = "dev", [F_OWNER] = "owner", [F_VQ] = "vq", [F_RING] = "ring",
+	[F_DEV] = "dev", [F_OPENER] = "opener", [F_VQ] = "vq", [F_RING] = "ring",
 	[F_PAGE] = "page", [F_FIRST] = "first", [F_LAST] = "last",
 	[F_DROPPED] = "dropped", [F_CAUSE] = "cause", [F_REASON] = "reason",
 	[F_FROM] = "from", [F_TO] = "to", [F_WHY] = "why",
@@ -26,7 +26,8 @@ static const char * const field_names[FIELDS] = {
 	[F_SITE] = "site", [F_OTHER] = "other", [F_TIMEOUT] = "timeout",
 	[F_IOVA] = "iova", [F_ACCESS] = "access", [F_SIZE] = "size",
 	[F_UADDR] = "uaddr", [F_PERM] = "perm", [F_QUEUES] = "queues",
-	[F_LOCKED] = "locked", [F_SEQ] = "seq",
+	[F_LOCKED] = "locked", [F_SEQ] = "seq", [F_OWNER] = "owner",
+	[F_COMM] = "comm", [F_OPENER_COMM] = "opener_comm",
 };
 
 const char * const event_names[EV_KERNEL] = {
@@ -50,9 +51,10 @@ const char * const event_names[EV_KERNEL] = {
 	[EV_IOTLB_MISS] = "vhost_iotlb_miss",
 	[EV_IOTLB_UPDATE] = "vhost_iotlb_update",
 	[EV_IOTLB_INVALIDATE] = "vhost_iotlb_invalidate",
+	[EV_OWNER] = "vhost_owner",
 };
 
-/* Each has F_DEV and F_OWNER; F_DEV here ends the list. */
+/* Each has F_DEV and F_OPENER; F_DEV here ends the list. */
 static const enum ev_field event_fields[EV_KERNEL][MAX_FIELDS] = {
 	[EV_MAP_FILL] = { F_VQ, F_RING, F_PAGE, F_SEQ },
 	[EV_MAP_DROP] = { F_VQ, F_RING, F_FIRST, F_LAST, F_DROPPED, F_CAUSE,
@@ -75,6 +77,7 @@ static const enum ev_field event_fields[EV_KERNEL][MAX_FIELDS] = {
 	[EV_IOTLB_MISS] = { F_VQ, F_IOVA, F_ACCESS },
 	[EV_IOTLB_UPDATE] = { F_IOVA, F_SIZE, F_UADDR, F_PERM, F_QUEUES, F_LOCKED },
 	[EV_IOTLB_INVALIDATE] = { F_IOVA, F_SIZE, F_QUEUES, F_LOCKED },
+	[EV_OWNER] = { F_OWNER, F_COMM, F_OPENER_COMM },
 };
 
 static const char * const op_names[] = {
@@ -93,7 +96,7 @@ static const char * const what_names[] = {
  * @offset: bytes into the record
  * @size: bytes
  * @is_signed: extend the sign
- * @string: F_SITE is a string: 's' in place, 'd' where a __data_loc says
+ * @string: it is a string: 's' in place, 'd' where a __data_loc says
  * @known: for F_OP and F_WHAT, the kernel's numbers to ours
  * @names: of the values, as the format has them
  */
@@ -207,7 +210,7 @@ struct events *events_new(struct tep_handle *tep)
 		if (!fmt->tep)
 			continue;
 		add_field(e, fmt, F_DEV);
-		add_field(e, fmt, F_OWNER);
+		add_field(e, fmt, F_OPENER);
 		for (int i = 0; event_fields[type][i] != F_DEV; i++)
 			add_field(e, fmt, event_fields[type][i]);
 		e->type[fmt->tep->id & 0xffff] = type + 1;
@@ -268,6 +271,19 @@ static const char *site_name(const struct events *e, const struct field *f,
 	return s ? s : "?";
 }
 
+static void copy_name(char *to, size_t room, const struct field *f,
+		      const struct tep_record *rec)
+{
+	int n = rec->size - f->offset;
+
+	if (n > f->size)
+		n = f->size;
+	if (n > (int)room - 1)
+		n = room - 1;
+	memcpy(to, (const char *)rec->data + f->offset, n);
+	to[n] = 0;
+}
+
 bool events_parse(const struct events *e, struct tep_record *rec, struct ev *ev)
 {
 	const unsigned char *data = rec->data;
@@ -296,6 +312,10 @@ bool events_parse(const struct events *e, struct tep_record *rec, struct ev *ev)
 			v = v < MAX_VALUES ? (uint64_t)f->known[v] : UINT64_MAX;
 		if (f->id == F_SITE)
 			ev->site = site_name(e, f, rec, v);
+		if (f->id == F_COMM)
+			copy_name(ev->comm, sizeof(ev->comm), f, rec);
+		if (f->id == F_OPENER_COMM)
+			copy_name(ev->opener_comm, sizeof(ev->opener_comm), f, rec);
 		ev->f[f->id] = v;
 	}
 	return true;

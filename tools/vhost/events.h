@@ -11,16 +11,16 @@ enum ev_type {
 	EV_ACCESSOR,
 	EV_FETCH, EV_USED, EV_USED_IDX, EV_LOG, EV_KICK, EV_CALL, EV_MUTEX, EV_MAP_LOCK,
 	EV_BUSY_POLL_BEGIN, EV_BUSY_POLL_END, EV_IOTLB_MISS, EV_IOTLB_UPDATE,
-	EV_IOTLB_INVALIDATE, EV_KERNEL,
+	EV_IOTLB_INVALIDATE, EV_OWNER, EV_KERNEL,
 	/* Not of the kernel: a CPU lost events after this time, and until then. */
 	EV_GAP_BEGIN = EV_KERNEL, EV_GAP_END,
 };
 
 enum ev_field {
-	F_DEV, F_OWNER, F_VQ, F_RING, F_PAGE, F_FIRST, F_LAST, F_DROPPED, F_CAUSE, F_REASON,
+	F_DEV, F_OPENER, F_VQ, F_RING, F_PAGE, F_FIRST, F_LAST, F_DROPPED, F_CAUSE, F_REASON,
 	F_FROM, F_TO, F_WHY, F_ACCESSOR, F_COUNT, F_WHAT, F_USED_IDX, F_ADDR, F_LEN, F_OP,
 	F_SITE, F_OTHER, F_TIMEOUT, F_IOVA, F_ACCESS, F_SIZE, F_UADDR, F_PERM, F_QUEUES,
-	F_LOCKED, F_SEQ, FIELDS,
+	F_LOCKED, F_SEQ, F_OWNER, F_COMM, F_OPENER_COMM, FIELDS,
 };
 
 /* Values of F_OP and F_WHAT, found by their names in the kernel's format. */
@@ -39,6 +39,8 @@ struct tep_record;
  * @f: its fields; those it does not have are undefined. F_COUNT of EV_GAP_END is the
  *	number of events lost, 0 if nobody counted
  * @site: the string in F_SITE
+ * @comm: the string in F_COMM
+ * @opener_comm: the string in F_OPENER_COMM
  * @raw: as recorded, NULL if made up
  */
 struct ev {
@@ -49,6 +51,7 @@ struct ev {
 	bool tied;
 	uint64_t f[FIELDS];
 	const char *site;
+	char comm[16], opener_comm[16];
 	struct tep_record *raw;
 };
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <tracefs.h>
 
+#include "devices.h"
 #include "trace.h"
 #include "vhostctl.h"
 
@@ -286,7 +287,10 @@ int cmd_record(int argc, char **argv)
 		r.fd[i] = unnamed_file(r.file);
 	start = now();
 	live_on(r.live);
+	devices_say_owners();
 	status = live_run(r.command, r.seconds, r.json, step, &r);
+	/* Again: the first time may be lost by now. */
+	devices_say_owners();
 	live_off(r.live);
 	seconds = now() - start;
 	while (live_pages(r.live, save_page, &r))

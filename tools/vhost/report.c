@@ -24,6 +24,9 @@ struct holder {
 	uint64_t waits, took;
 };
 
+/* Devices that are named. */
+#define DEVICES		8
+
 /* --- counting --- */
 
 static void add_sample(struct samples *s, uint64_t ns)
@@ -97,16 +100,30 @@ uint64_t bucket_sum(const struct over_time *o, double seconds, unsigned int buck
 	return sum;
 }
 
-static void add_device(struct report *r, const struct ev *ev)
+static struct owned *add_device(struct report *r, const struct ev *ev)
 {
-	bool *known = table_find(&r->devices, ev->f[F_DEV], true);
+	/* Its place in the list, plus one */
+	unsigned int *place = table_find(&r->devices, ev->f[F_DEV], true);
+	struct owned *d;
 
-	if (*known)
-		return;
-	*known = true;
+	if (*place)
+		return &r->device[*place - 1];
 	r->device = xrealloc(r->device, (r->ndevices + 1) * sizeof(*r->device));
-	snprintf(r->device[r->ndevices++], sizeof(*r->device), "%d-%u",
-		 (int)ev->f[F_OWNER], (unsigned int)ev->f[F_DEV]);
+	d = &r->device[r->ndevices++];
+	*place = r->ndevices;
+	*d = (struct owned){ .opener = { .pid = ev->f[F_OPENER] } };
+	snprintf(d->name, sizeof(d->name), "%d-%u", d->opener.pid, (unsigned int)ev->f[F_DEV]);
+	return d;
+}
+
+static void add_owner(struct owned *d, const struct ev *ev)
+{
+	snprintf(d->opener.comm, sizeof(d->opener.comm), "%s", ev->opener_comm);
+	/* Who had it last is better than nobody. */
+	if (!ev->f[F_OWNER])
+		return;
+	d->owner.pid = ev->f[F_OWNER];
+	snprintf(d->owner.comm, sizeof(d->owner.comm), "%s", ev->comm);
 }
 
 static void add_drop(struct report *r, const struct ev *ev)
@@ -215,6 +232,7 @@ static void add_lock(struct report *r, int what, const struct ev *ev)
 static void feed(void *arg, const struct ev *ev)
 {
 	struct report *r = arg;
+	struct owned *device;
 
 	verdict_feed(&r->verdict, ev);
 	if (ev->type >= EV_KERNEL) {
@@ -224,8 +242,12 @@ static void feed(void *arg, const struct ev *ev)
 		return;
 	}
 	r->count[ev->type]++;
-	add_device(r, ev);
+	device = add_device(r, ev);
+	device->events += ev->type != EV_OWNER;
 	switch (ev->type) {
+	case EV_OWNER:
+		add_owner(device, ev);
+		break;
 	case EV_MAP_DROP:
 		add_drop(r, ev);
 		break;
@@ -264,9 +286,16 @@ static void report_init(struct report *r, const struct events *events)
 {
 	r->events = events;
 	verdict_init(&r->verdict, events);
-	table_init(&r->devices, sizeof(bool));
+	table_init(&r->devices, sizeof(unsigned int));
 	table_init(&r->queues, sizeof(struct moment));
 	table_init(&r->holders, sizeof(struct holder));
+}
+
+static int by_events(const void *a, const void *b)
+{
+	const struct owned *x = a, *y = b;
+
+	return (x->events < y->events) - (x->events > y->events);
 }
 
 static void report_sort(struct report *r)
@@ -277,6 +306,8 @@ static void report_sort(struct report *r)
 	}
 	for (int i = 0; i < MAX_QUEUES; i++)
 		samples_sort(&r->latency[i]);
+	if (r->ndevices)
+		qsort(r->device, r->ndevices, sizeof(*r->device), by_events);
 }
 
 static void report_free(struct report *r)
@@ -424,16 +455,21 @@ static void print_latency(const struct report *r)
 	}
 }
 
+static void print_device(const struct owned *d)
+{
+	printf("device %s: %s\n", d->name, d->owner.pid || d->opener.comm[0] ?
+	       processes_text(&d->owner, &d->opener) : "the trace does not say whose");
+}
+
 static void print_report(const struct report *r)
 {
 	double seconds = verdict_seconds(&r->verdict);
 
-	printf("devices:");
-	for (unsigned int i = 0; i < r->ndevices && i < 8; i++)
-		printf(" %s", r->device[i]);
-	if (r->ndevices > 8)
-		printf(" and %u more", r->ndevices - 8);
-	printf("\nused elements: %" PRIu64 ", %.0f/s\n\n", r->used,
+	for (unsigned int i = 0; i < r->ndevices && i < DEVICES; i++)
+		print_device(&r->device[i]);
+	if (r->ndevices > DEVICES)
+		printf("and %u more devices\n", r->ndevices - DEVICES);
+	printf("used elements: %" PRIu64 ", %.0f/s\n\n", r->used,
 	       seconds ? r->used / seconds : 0);
 	verdict_print(&r->verdict, stdout);
 	print_drops(r);
@@ -564,12 +600,21 @@ static json_object *locks_json(const struct report *r)
 static json_object *report_json(const struct report *r, const char *file)
 {
 	json_object *o = json_object_new_object(), *a = json_object_new_array();
+	json_object *owners = json_object_new_array();
 	double seconds = verdict_seconds(&r->verdict);
 
 	json_str(o, "file", file);
-	for (unsigned int i = 0; i < r->ndevices; i++)
-		json_object_array_add(a, json_object_new_string(r->device[i]));
+	for (unsigned int i = 0; i < r->ndevices; i++) {
+		json_object *d = json_object_new_object();
+
+		json_object_array_add(a, json_object_new_string(r->device[i].name));
+		json_str(d, "device", r->device[i].name);
+		json_object_object_add(d, "owner", process_json(&r->device[i].owner));
+		json_object_object_add(d, "opener", process_json(&r->device[i].opener));
+		json_object_array_add(owners, d);
+	}
 	json_object_object_add(o, "devices", a);
+	json_object_object_add(o, "owners", owners);
 	json_object_object_add(o, "order", verdict_json(&r->verdict));
 	json_int(o, "used", r->used);
 	json_num(o, "used_per_second", seconds ? r->used / seconds : 0);
@@ -638,8 +683,8 @@ int cmd_report(int argc, char **argv)
 	};
 	static const struct argp argp = {
 		options, report_parser, "FILE",
-		"What a trace says: whether the order was kept, what dropped "
-		"mappings and when, why accesses fell back, batches, waits for "
+		"What a trace says: whose the devices are, whether the order was "
+		"kept, what dropped mappings and when, why accesses fell back, batches, waits for "
 		"locks, and the time from a kick to the next used buffer.\v"
 		"Exit status: 0 reported, whatever the verdict, which 'vhostctl "
 		"check' has as its own; 2 wrong usage, 3 cannot read or plot.",

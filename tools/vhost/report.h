@@ -4,6 +4,7 @@
 #define REPORT_H
 
 #include "check.h"
+#include "devices.h"
 #include "table.h"
 
 #define MAX_NAMES	128	/* causes, reasons */
@@ -47,6 +48,13 @@ struct lock {
 enum { LOCK_MUTEX, LOCK_MAP, LOCKS };
 enum { BATCH_FETCHED, BATCH_USED, BATCHES };
 
+/* A device with so many other events, and whose it was last, as far as the trace says */
+struct owned {
+	char name[40];
+	uint64_t events;
+	struct process owner, opener;
+};
+
 extern const char * const lock_names[LOCKS];
 extern const char * const batch_names[BATCHES];
 
@@ -77,7 +85,7 @@ struct report {
 	uint64_t batch[BATCHES][BUCKETS], buffers[BATCHES][BUCKETS];
 	struct lock lock[LOCKS];
 	struct samples latency[MAX_QUEUES];
-	char (*device)[40];
+	struct owned *device;
 	unsigned int ndevices;
 	struct table devices, queues, holders;
 };

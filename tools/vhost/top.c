@@ -302,21 +302,23 @@ static const char *waits(const struct view *v, const struct rates *r, char *buf,
 static void draw_row(struct frame *f, const struct view *v, const struct row *row)
 {
 	const struct rates *r = &row->r;
-	char mapped[16], waited[24];
+	const struct process *owner = &row->d->owner;
+	char mapped[16], waited[24], pid[16] = "-";
 	double s = r->seconds;
 
-	share(r, mapped, sizeof(mapped));
+	if (owner->pid)
+		snprintf(pid, sizeof(pid), "%d", owner->pid);
 	if (f->columns < WIDE)
 		line(f, false, "%-13s %-9.9s %2u %-8s %10.0f %8s %8.0f %7.0f %7s", row->d->name,
-		     row->d->comm, row->q->index, row->q->accessor, r->used / s,
+		     process_name(owner), row->q->index, row->q->accessor, r->used / s,
 		     share(r, mapped, sizeof(mapped)), r->fallback / s, r->dropped / s,
 		     waits(v, r, waited, sizeof(waited)));
 	else
 		line(f, false,
-		     "%-16s %-16s %2u %-8s %10.0f %8s %10.0f %10.0f %8.0f %8.0f %8.0f %8s",
-		     row->d->name, row->d->comm, row->q->index, row->q->accessor, r->used / s,
-		     share(r, mapped, sizeof(mapped)), r->fallback / s, r->sections / s,
-		     r->fills / s, r->dropped / s, r->rests / s,
+		     "%-16s %-16s %7s %2u %-8s %10.0f %8s %10.0f %10.0f %8.0f %8.0f %8.0f %8s",
+		     row->d->name, process_name(owner), pid, row->q->index, row->q->accessor,
+		     r->used / s, share(r, mapped, sizeof(mapped)), r->fallback / s,
+		     r->sections / s, r->fills / s, r->dropped / s, r->rests / s,
 		     waits(v, r, waited, sizeof(waited)));
 }
 
@@ -366,12 +368,12 @@ static void draw(struct frame *f, const struct view *v)
 	     v->total.dropped / v->total.seconds);
 	line(f, false, "%s", "");
 	if (f->columns < WIDE)
-		line(f, true, "%-13s %-9s %2s %-8s %10s %8s %8s %7s %7s", "DEVICE", "PROCESS", "Q",
+		line(f, true, "%-13s %-9s %2s %-8s %10s %8s %8s %7s %7s", "DEVICE", "OWNER", "Q",
 		     "ACCESSOR", "USED/S", "MAPPED", "FALLBK/S", "DROPS/S", "WAITS/S");
 	else
-		line(f, true, "%-16s %-16s %2s %-8s %10s %8s %10s %10s %8s %8s %8s %8s", "DEVICE",
-		     "PROCESS", "Q", "ACCESSOR", "USED/S", "MAPPED", "FALLBACK/S", "SECTIONS/S",
-		     "FILLS/S", "DROPS/S", "RESTS/S", "WAITS/S");
+		line(f, true, "%-16s %-16s %7s %2s %-8s %10s %8s %10s %10s %8s %8s %8s %8s",
+		     "DEVICE", "OWNER", "PID", "Q", "ACCESSOR", "USED/S", "MAPPED", "FALLBACK/S",
+		     "SECTIONS/S", "FILLS/S", "DROPS/S", "RESTS/S", "WAITS/S");
 
 	/* The names get what they need, up to half of what is left. */
 	room = f->rows - f->row - 1;
@@ -405,7 +407,8 @@ static json_object *view_json(const struct view *v)
 		json_object *row = rates_json(&v->row[i].r);
 
 		json_str(row, "device", v->row[i].d->name);
-		json_str(row, "comm", v->row[i].d->comm);
+		json_object_object_add(row, "owner", process_json(&v->row[i].d->owner));
+		json_object_object_add(row, "opener", process_json(&v->row[i].d->opener));
 		json_int(row, "queue", v->row[i].q->index);
 		json_str(row, "accessor", v->row[i].q->accessor);
 		json_object_array_add(a, row);

@@ -4,7 +4,12 @@
 # Devices that are open, as far as we may look.
 _vhostctl_devices() {
 	vhostctl list 2>/dev/null |
-		awk 'NR > 1 { print $1; for (q = 0; q < $3; q++) print $1 "/" q }' || :
+		awk 'NR > 1 { print $1; for (q = 0; q < $4; q++) print $1 "/" q }' || :
+}
+
+# Processes that own one
+_vhostctl_owners() {
+	vhostctl list 2>/dev/null | awk 'NR > 1 && $3 != "-" { print $3 }' | sort -u || :
 }
 
 _vhostctl() {
@@ -45,7 +50,7 @@ _vhostctl() {
 	compare)
 		case $prev in
 		--accessors) words='uaccess,ringmap uaccess,checked,ringmap' ;;
-		*) words="$common --accessors --time all $(_vhostctl_devices | grep -v /)" ;;
+		*) words="$common --accessors --time all $(_vhostctl_devices | grep -v /) $(_vhostctl_owners)" ;;
 		esac
 		;;
 	stat) words="$common --interval -i --count -c $(_vhostctl_devices)" ;;

@@ -9,8 +9,8 @@
 #include <trace/misc/mmu_notifier.h>
 
 /*
- * "dev" is <owner>-<n>, as in debugfs. Fields have C's own types, and not u32 and
- * its like, so that tools without BTF know them, too.
+ * "dev" is <opener>-<n>, as in debugfs; whose the rings are is said by vhost_owner. Fields
+ * have C's own types, and not u32 and its like, so that tools without BTF know them, too.
  */
 
 struct vhost_dev;
@@ -91,17 +91,47 @@ MMU_NOTIFIER_CAUSES
 
 #define VHOST_QUEUE_FIELDS						\
 		__field(unsigned int,	dev)				\
-		__field(int,		owner)				\
+		__field(int,		opener)				\
 		__field(unsigned short,	vq)
 
 #define VHOST_QUEUE_ASSIGN do {						\
 		__entry->dev	= vq->dev->ringmap_id;			\
-		__entry->owner	= vq->dev->ringmap_owner;		\
+		__entry->opener	= vq->dev->ringmap_opener.pid;		\
 		__entry->vq	= vq->ringmap.index;			\
 	} while (0)
 
 #define VHOST_QUEUE	"dev=%d-%u vq=%u "
-#define VHOST_QUEUE_ARGS __entry->owner, __entry->dev, __entry->vq
+#define VHOST_QUEUE_ARGS __entry->opener, __entry->dev, __entry->vq
+
+/*
+ * In whose memory the rings of a device are, nobody's if "owner" is 0, and who opened it.
+ * Said when that changes, and to all who trace when somebody reads the file "owner".
+ */
+TRACE_EVENT(vhost_owner,
+
+	TP_PROTO(const struct vhost_dev *d),
+
+	TP_ARGS(d),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	dev)
+		__field(int,		opener)
+		__field(int,		owner)
+		__array(char,		comm, TASK_COMM_LEN)
+		__array(char,		opener_comm, TASK_COMM_LEN)
+	),
+
+	TP_fast_assign(
+		__entry->dev	= d->ringmap_id;
+		__entry->opener	= d->ringmap_opener.pid;
+		__entry->owner	= d->ringmap_owner.pid;
+		memcpy(__entry->comm, d->ringmap_owner.comm, TASK_COMM_LEN);
+		memcpy(__entry->opener_comm, d->ringmap_opener.comm, TASK_COMM_LEN);
+	),
+
+	TP_printk("dev=%d-%u owner=%d comm=%s opener_comm=%s", __entry->opener,
+		  __entry->dev, __entry->owner, __entry->comm, __entry->opener_comm)
+);
 
 DECLARE_EVENT_CLASS(vhost_queue,
 
@@ -538,7 +568,7 @@ TRACE_EVENT(vhost_iotlb_update,
 
 	TP_STRUCT__entry(
 		__field(unsigned int,		dev)
-		__field(int,			owner)
+		__field(int,			opener)
 		__field(unsigned long long,	iova)
 		__field(unsigned long long,	size)
 		__field(unsigned long long,	uaddr)
@@ -549,7 +579,7 @@ TRACE_EVENT(vhost_iotlb_update,
 
 	TP_fast_assign(
 		__entry->dev	= d->ringmap_id;
-		__entry->owner	= d->ringmap_owner;
+		__entry->opener	= d->ringmap_opener.pid;
 		__entry->iova	= msg->iova;
 		__entry->size	= msg->size;
 		__entry->uaddr	= msg->uaddr;
@@ -559,7 +589,7 @@ TRACE_EVENT(vhost_iotlb_update,
 	),
 
 	TP_printk("dev=%d-%u iova=%#llx size=%#llx uaddr=%#llx perm=%s queues=%u locked=%u",
-		  __entry->owner, __entry->dev, __entry->iova, __entry->size,
+		  __entry->opener, __entry->dev, __entry->iova, __entry->size,
 		  __entry->uaddr, __print_symbolic(__entry->perm, VHOST_ACCESSES),
 		  __entry->queues, __entry->locked)
 );
@@ -572,7 +602,7 @@ TRACE_EVENT(vhost_iotlb_invalidate,
 
 	TP_STRUCT__entry(
 		__field(unsigned int,		dev)
-		__field(int,			owner)
+		__field(int,			opener)
 		__field(unsigned long long,	iova)
 		__field(unsigned long long,	size)
 		__field(unsigned int,		queues)
@@ -581,7 +611,7 @@ TRACE_EVENT(vhost_iotlb_invalidate,
 
 	TP_fast_assign(
 		__entry->dev	= d->ringmap_id;
-		__entry->owner	= d->ringmap_owner;
+		__entry->opener	= d->ringmap_opener.pid;
 		__entry->iova	= msg->iova;
 		__entry->size	= msg->size;
 		__entry->queues	= d->nvqs;
@@ -589,7 +619,7 @@ TRACE_EVENT(vhost_iotlb_invalidate,
 	),
 
 	TP_printk("dev=%d-%u iova=%#llx size=%#llx queues=%u locked=%u",
-		  __entry->owner, __entry->dev, __entry->iova, __entry->size,
+		  __entry->opener, __entry->dev, __entry->iova, __entry->size,
 		  __entry->queues, __entry->locked)
 );
 

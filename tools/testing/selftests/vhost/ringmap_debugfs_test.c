@@ -7,8 +7,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <linux/vhost.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -338,6 +344,192 @@ TEST_F_TIMEOUT(debugfs, counts_over_reset, PATIENCE)
 		}
 	}
 	vring_close(&d);
+}
+
+/* --- who opened a device, and whose it is --- */
+
+static void send_file(int to, int fd)
+{
+	char byte = 0, control[CMSG_SPACE(sizeof(fd))] = { 0 };
+	struct iovec v = { &byte, 1 };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	if (sendmsg(to, &m, 0) != 1)
+		_exit(1);
+}
+
+static int receive_file(int from)
+{
+	char byte, control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec v = { &byte, 1 };
+	struct msghdr m = {
+		.msg_iov = &v, .msg_iovlen = 1,
+		.msg_control = control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+	int fd = -1;
+
+	if (recvmsg(from, &m, 0) != 1)
+		return -1;
+	c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+/* A process that opens the device, hands it over and stays */
+static pid_t start_manager(int to)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "manager");
+	send_file(to, open("/dev/vhost-net", O_RDWR | O_CLOEXEC));
+	for (;;)
+		pause();
+}
+
+/* A process to which the device is handed; it does what it is told, and answers. */
+static pid_t start_vm(int fd, int line)
+{
+	pid_t pid = fork();
+	char word;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (read(line, &word, 1) == 1) {
+		int ret = 0;
+
+		if (word == 'a')
+			prctl(PR_SET_NAME, "vm-one");
+		else if (word == 'b')
+			prctl(PR_SET_NAME, "vm \\\n2");
+		else
+			ret = ioctl(fd, word == 's' ? VHOST_SET_OWNER : VHOST_RESET_OWNER, NULL);
+		if (write(line, ret ? "-" : "+", 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static bool done(int line, char word)
+{
+	char answer;
+
+	return write(line, &word, 1) == 1 && read(line, &answer, 1) == 1 && answer == '+';
+}
+
+/* A process that has the number of one that is gone */
+static pid_t start_stranger(pid_t number)
+{
+	struct clone_args args = {
+		.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&number, .set_tid_size = 1,
+	};
+	pid_t pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "stranger");
+	for (;;)
+		pause();
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* What "owner" says: both lines, or "" if there is no such file */
+static const char *owner_file(pid_t opener, unsigned int n)
+{
+	static char text[256];
+	char path[160];
+
+	snprintf(path, sizeof(path), VHOST "/%d-%u/owner", opener, n);
+	read_text(path, text, sizeof(text));
+	return text;
+}
+
+static const char *both(pid_t owner, const char *owner_name, pid_t opener)
+{
+	static char text[256];
+
+	snprintf(text, sizeof(text), "owner pid=%d comm=%s\nopener pid=%d comm=manager\n", owner,
+		 owner_name, opener);
+	return text;
+}
+
+/*
+ * A manager opens the device and hands it over. Whose it is and who opened it stay what they
+ * were, whoever is renamed or gone, and whoever has their numbers.
+ */
+TEST_F_TIMEOUT(debugfs, owned_by_another, PATIENCE)
+{
+	pid_t manager, vm, stranger;
+	int handed[2], line[2], fd;
+	unsigned int n = 0, i, pid;
+	struct dirent *e;
+	DIR *dir;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, handed));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, line));
+	manager = start_manager(handed[1]);
+	ASSERT_LT(0, manager);
+	fd = receive_file(handed[0]);
+	ASSERT_LE(0, fd);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	dir = opendir(VHOST);
+	while (dir && (e = readdir(dir)))
+		if (sscanf(e->d_name, "%u-%u", &pid, &i) == 2 && pid == (unsigned int)manager)
+			n = i;
+	closedir(dir);
+	ASSERT_LT(0U, n);
+
+	/* The manager is there. */
+	EXPECT_STREQ(both(0, "", manager), owner_file(manager, n));
+	vm = start_vm(fd, line[1]);
+	ASSERT_LT(0, vm);
+	ASSERT_TRUE(done(line[0], 'a'));
+	ASSERT_TRUE(done(line[0], 's'));
+	EXPECT_STREQ(both(vm, "vm-one", manager), owner_file(manager, n));
+	ASSERT_TRUE(done(line[0], 'b'));
+	EXPECT_STREQ(both(vm, "vm-one", manager), owner_file(manager, n));
+	ASSERT_TRUE(done(line[0], 'r'));
+	EXPECT_STREQ(both(0, "", manager), owner_file(manager, n));
+	ASSERT_TRUE(done(line[0], 's'));
+	EXPECT_STREQ(both(vm, "vm \\\\\\n2", manager), owner_file(manager, n));
+	EXPECT_FALSE(done(line[0], 's'));
+
+	/* It is gone, and its number is a stranger's. */
+	end(manager);
+	EXPECT_STREQ(both(vm, "vm \\\\\\n2", manager), owner_file(manager, n));
+	stranger = start_stranger(manager);
+	ASSERT_EQ(manager, stranger);
+	EXPECT_STREQ(both(vm, "vm \\\\\\n2", manager), owner_file(manager, n));
+	end(stranger);
+
+	/* So is the owner. */
+	end(vm);
+	EXPECT_STREQ(both(vm, "vm \\\\\\n2", manager), owner_file(manager, n));
+	stranger = start_stranger(vm);
+	ASSERT_EQ(vm, stranger);
+	EXPECT_STREQ(both(vm, "vm \\\\\\n2", manager), owner_file(manager, n));
+	end(stranger);
+	close(fd);
+	EXPECT_STREQ("", owner_file(manager, n));
 }
 
 /* How often a queue's map lock was held, as far as it was counted. */
