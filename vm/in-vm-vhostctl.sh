@@ -429,6 +429,44 @@ test_cpus() {
 	nothing_left
 }
 
+# hop: the traffic is now and then on CPU 0 for a moment
+hop() {
+	for _ in {1..20}; do
+		pin 0
+		pin 1
+		sleep 0.1
+	done
+}
+export -f hop
+
+# Only CPU 1 loses events. That is said, and no rule is called broken.
+test_small_buffer() {
+	cd "$tmp" || return
+	traffic
+	export load_pid
+	pin 1
+	# What others chose for the whole of tracing
+	echo 0 > $tracing/options/overwrite
+	gives 0 '[1-9][0-9]* lost; give more' vhostctl record --buffer 8 -o small.dat -- bash -c more
+	gives 0 '^CPU 1 lost .*[1-9][0-9]* events in [1-9]' vhostctl check small.dat
+	! grep '^CPU 0 lost' "$tmp/said" || note "CPU 0 is said to lose events"
+	gives 0 '^CPU 1 lost' vhostctl report small.dat
+	json report small.dat
+	json check small.dat
+	grep -q '"cpu": *1' "$tmp/json" || note "check --json does not name CPU 1"
+	trace-cmd report small.dat > text 2>/dev/null
+	grep -q '^CPU:1 .*EVENTS DROPPED' text || note "trace-cmd does not say that CPU 1 lost events"
+	! grep '^CPU:0 .*EVENTS DROPPED' text || note "trace-cmd says that CPU 0 lost events"
+	gives 0 '^CPU 1 lost' vhostctl check --live --buffer 8 -- bash -c more
+	# What CPU 0 has of the same queue was in a gap of CPU 1, or was not.
+	gives 0 'lost; give more' vhostctl record --buffer 128 -o hops.dat -- bash -c hop
+	gives 0 '^CPU 1 lost' vhostctl check hops.dat
+	gives 0 '^CPU 1 lost' vhostctl check --live --buffer 8 -- bash -c hop
+	cat "$tmp/said" >&2
+	echo 1 > $tracing/options/overwrite
+	nothing_left
+}
+
 test_doctor() {
 	gives 0 'with CONFIG_VHOST_RINGMAP' vhostctl doctor
 	gives 0 '' vhostctl set default accessor checked

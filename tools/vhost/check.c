@@ -35,6 +35,20 @@ void verdict_init(struct verdict *v, const struct events *events)
 	v->checker = checker_new(on_broken, v);
 }
 
+static void add_loss(struct verdict *v, const struct ev *gap)
+{
+	unsigned int cpu = gap->cpu;
+
+	if (cpu >= v->cpus) {
+		v->loss = xrealloc(v->loss, (cpu + 1) * sizeof(*v->loss));
+		memset(v->loss + v->cpus, 0, (cpu + 1 - v->cpus) * sizeof(*v->loss));
+		v->cpus = cpu + 1;
+	}
+	v->loss[cpu].gaps++;
+	v->loss[cpu].lost += gap->f[F_COUNT];
+	v->loss[cpu].uncounted += !gap->f[F_COUNT];
+}
+
 void verdict_feed(void *arg, const struct ev *ev)
 {
 	struct verdict *v = arg;
@@ -42,6 +56,8 @@ void verdict_feed(void *arg, const struct ev *ev)
 	if (!v->first_ts)
 		v->first_ts = ev->ts;
 	v->last_ts = ev->ts;
+	if (ev->type == EV_GAP_END)
+		add_loss(v, ev);
 	checker_feed(v->checker, ev);
 }
 
@@ -53,6 +69,7 @@ void verdict_free(struct verdict *v)
 		free(v->broken[i].event);
 	}
 	free(v->broken);
+	free(v->loss);
 	json_object_put(v->offline);
 }
 
@@ -87,6 +104,11 @@ void verdict_print(const struct verdict *v, FILE *f)
 	else
 		fprintf(f, "%" PRIu64 " gaps, at least %" PRIu64 " events were lost\n", t->gaps,
 			t->lost);
+	for (unsigned int i = 0; i < v->cpus; i++)
+		if (v->loss[i].gaps)
+			fprintf(f, "CPU %u lost %s%" PRIu64 " events in %" PRIu64 " gaps\n", i,
+				v->loss[i].uncounted ? "at least " : "", v->loss[i].lost,
+				v->loss[i].gaps);
 	print_offline(v->offline, f);
 	if (t->unordered)
 		fprintf(f, "%" PRIu64 " times the clock could not tell which of two CPUs was first\n",
@@ -103,6 +125,25 @@ void verdict_print(const struct verdict *v, FILE *f)
 			v->broken[i].why, v->broken[i].event);
 }
 
+static json_object *loss_json(const struct verdict *v)
+{
+	json_object *a = json_object_new_array();
+
+	for (unsigned int i = 0; i < v->cpus; i++) {
+		json_object *o;
+
+		if (!v->loss[i].gaps)
+			continue;
+		o = json_object_new_object();
+		json_int(o, "cpu", i);
+		json_int(o, "gaps", v->loss[i].gaps);
+		json_int(o, "lost", v->loss[i].lost);
+		json_flag(o, "counted", !v->loss[i].uncounted);
+		json_object_array_add(a, o);
+	}
+	return a;
+}
+
 json_object *verdict_json(const struct verdict *v)
 {
 	const struct checker_totals *t = checker_totals(v->checker);
@@ -115,6 +156,7 @@ json_object *verdict_json(const struct verdict *v)
 	json_num(o, "seconds", verdict_seconds(v));
 	json_int(o, "gaps", t->gaps);
 	json_int(o, "lost", t->lost);
+	json_object_object_add(o, "lost_by_cpu", loss_json(v));
 	if (v->offline)
 		json_object_object_add(o, "offline", json_object_get(v->offline));
 	json_int(o, "unordered", t->unordered);

@@ -15,6 +15,16 @@ struct broken {
 	char *event;
 };
 
+/**
+ * struct cpu_loss - what a CPU's buffer had no room for
+ * @gaps: how often
+ * @lost: events, as far as they were counted
+ * @uncounted: gaps of which nobody knows how many
+ */
+struct cpu_loss {
+	uint64_t gaps, lost, uncounted;
+};
+
 struct verdict {
 	const struct events *events;
 	struct checker *checker;
@@ -22,6 +32,8 @@ struct verdict {
 	unsigned int n;
 	unsigned int shown[RULES];
 	uint64_t first_ts, last_ts;
+	struct cpu_loss *loss;
+	unsigned int cpus;
 	json_object *offline;		/* numbers of CPUs, or NULL of a file */
 };
 

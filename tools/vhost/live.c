@@ -44,6 +44,7 @@ struct rec {
  * @stream: gaps
  * @fd: its pages, or -1 where there is no such CPU
  * @there: it had a buffer when somebody looked last
+ * @missed: what was lost before its next record, as in struct rec
  * @buf: records from @head to @tail that were not handed on yet
  * @last_ts: of the last one taken
  * @more: there was more than could be taken in time
@@ -52,6 +53,7 @@ struct cpu_buffer {
 	struct stream stream;
 	int fd;
 	bool there;
+	int missed;
 	char *buf;
 	size_t head, tail, room;
 	uint64_t last_ts;
@@ -158,6 +160,14 @@ static void open_buffers(struct live *l)
 	tracefs_put_tracing_file(path);
 }
 
+/* Options that are taken over from whoever set them for the whole of tracing */
+static void set_options(struct live *l)
+{
+	/* The kernel marks where old events made room for new ones, and nothing else. */
+	if (tracefs_instance_file_write(l->inst, "options/overwrite", "1") < 0)
+		die(EXIT_BLIND, "tracefs: cannot set the option overwrite: %s", strerror(errno));
+}
+
 struct live *live_new(bool (*want)(enum ev_type), unsigned long kb)
 {
 	static const char * const systems[] = { "vhost", NULL };
@@ -195,6 +205,7 @@ struct live *live_new(bool (*want)(enum ev_type), unsigned long kb)
 	if (tracefs_instance_set_buffer_size(l->inst, kb, -1) < 0)
 		die(EXIT_BLIND, "no %lu KB for each CPU's buffer: %s; ask for less with --buffer",
 		    kb, strerror(errno));
+	set_options(l);
 	choose_clock(l);
 	open_buffers(l);
 	return l;
@@ -325,6 +336,13 @@ bool live_pages(struct live *l, void (*fn)(void *arg, unsigned int cpu, void *pa
 	return more;
 }
 
+/* A page may have nothing in it but that events before it were lost. */
+static void add_missed(struct cpu_buffer *c, int missed)
+{
+	if (missed && c->missed >= 0)
+		c->missed = missed < 0 ? -1 : c->missed + missed;
+}
+
 /* Keep the events of a page. */
 static void take_page(void *arg, unsigned int cpu, void *page)
 {
@@ -332,13 +350,13 @@ static void take_page(void *arg, unsigned int cpu, void *page)
 	struct cpu_buffer *c = &l->cpu[cpu];
 	unsigned long long ts;
 	void *data;
-	int lost;
 
 	kbuffer_load_subbuffer(l->kbuf, page);
-	lost = kbuffer_missed_events(l->kbuf);
+	add_missed(c, kbuffer_missed_events(l->kbuf));
 	for (data = kbuffer_read_event(l->kbuf, &ts); data;
 	     data = kbuffer_next_event(l->kbuf, &ts)) {
-		struct rec rec = { .ts = ts, .size = kbuffer_event_size(l->kbuf), .lost = lost };
+		struct rec rec = { .ts = ts, .size = kbuffer_event_size(l->kbuf),
+				   .lost = c->missed };
 		size_t len = (sizeof(rec) + rec.size + 7) & ~7UL;
 
 		if (c->tail + len > c->room) {
@@ -349,7 +367,7 @@ static void take_page(void *arg, unsigned int cpu, void *page)
 		memcpy(c->buf + c->tail + sizeof(rec), data, rec.size);
 		c->tail += len;
 		c->last_ts = ts;
-		lost = 0;
+		c->missed = 0;
 	}
 }
 
@@ -410,10 +428,42 @@ void live_counts(struct live *l, uint64_t *events, uint64_t *lost)
 	}
 }
 
+/* The CPU with the next event until @bound; @tied if another has one of that time. */
+static struct cpu_buffer *earliest(struct live *l, uint64_t bound, bool *tied)
+{
+	struct cpu_buffer *first = NULL;
+
+	*tied = false;
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct rec *r = next_rec(&l->cpu[i]);
+
+		if (!r || (first && r->ts > next_rec(first)->ts))
+			continue;
+		*tied = first && r->ts == next_rec(first)->ts;
+		if (!*tied)
+			first = &l->cpu[i];
+	}
+	return first && next_rec(first)->ts <= bound ? first : NULL;
+}
+
+/*
+ * What is lost before a CPU's next record was lost since the last round: until then, all
+ * that it had was taken.
+ */
+static void begin_gaps(struct live *l, uint64_t ts, ev_fn fn, void *arg)
+{
+	for (unsigned int i = 0; i < l->n; i++) {
+		const struct rec *r = next_rec(&l->cpu[i]);
+
+		if (r ? r->lost : l->cpu[i].missed)
+			stream_lost(&l->cpu[i].stream, i, ts, fn, arg);
+	}
+}
+
 void live_read(struct live *l, bool last, ev_fn fn, void *arg)
 {
 	uint64_t bound = clock_now(l);
-	bool more;
+	bool more, tied, began = false;
 	struct cpu_buffer *c;
 
 	bound = bound > SETTLE ? bound - SETTLE : 0;
@@ -426,31 +476,18 @@ void live_read(struct live *l, bool last, ev_fn fn, void *arg)
 	if (last)
 		bound = UINT64_MAX;
 
-	for (;;) {
-		struct tep_record record = { 0 };
-		struct rec *r, *first = NULL, *next;
-		bool tied = false;
+	while ((c = earliest(l, bound, &tied))) {
+		struct rec *r = next_rec(c), *next;
+		struct tep_record record = {
+			.ts = r->ts, .cpu = c - l->cpu, .size = r->size, .data = r + 1,
+		};
 
-		c = NULL;
-		for (unsigned int i = 0; i < l->n; i++) {
-			r = next_rec(&l->cpu[i]);
-			if (!r || (first && r->ts > first->ts))
-				continue;
-			tied = first && r->ts == first->ts;
-			if (!tied) {
-				first = r;
-				c = &l->cpu[i];
-			}
-		}
-		if (!first || first->ts > bound)
-			break;
-		c->head += (sizeof(*first) + first->size + 7) & ~7UL;
+		if (!began)
+			begin_gaps(l, r->ts, fn, arg);
+		began = true;
+		c->head += (sizeof(*r) + r->size + 7) & ~7UL;
 		next = next_rec(c);
-		record.ts = first->ts;
-		record.cpu = c - l->cpu;
-		record.size = first->size;
-		record.data = first + 1;
-		stream_emit(&c->stream, l->events, &record, first->lost, next && next->lost,
+		stream_emit(&c->stream, l->events, &record, r->lost, next && next->lost,
 			    tied, fn, arg);
 	}
 	for (c = l->cpu; c < l->cpu + l->n; c++) {

@@ -22,17 +22,25 @@ struct trace_file {
 	struct events *events;
 };
 
+void stream_lost(struct stream *s, int cpu, uint64_t ts, ev_fn fn, void *arg)
+{
+	struct ev gap = { .type = EV_GAP_BEGIN, .ts = ts, .cpu = cpu };
+
+	if (s->in_gap)
+		return;
+	s->in_gap = true;
+	fn(arg, &gap);
+}
+
 void stream_emit(struct stream *s, const struct events *e, struct tep_record *rec,
 		 long long lost, bool lost_next, bool tied, ev_fn fn, void *arg)
 {
 	struct ev ev;
 
 	if (lost) {
-		struct ev gap = { .type = EV_GAP_BEGIN, .ts = rec->ts, .cpu = rec->cpu };
+		struct ev gap = { .type = EV_GAP_END, .ts = rec->ts, .cpu = rec->cpu };
 
-		if (!s->in_gap)
-			fn(arg, &gap);
-		gap.type = EV_GAP_END;
+		stream_lost(s, rec->cpu, rec->ts, fn, arg);
 		gap.f[F_COUNT] = lost > 0 ? lost : 0;
 		fn(arg, &gap);
 		s->in_gap = false;
@@ -41,12 +49,8 @@ void stream_emit(struct stream *s, const struct events *e, struct tep_record *re
 		ev.tied = tied;
 		fn(arg, &ev);
 	}
-	if (lost_next) {
-		struct ev gap = { .type = EV_GAP_BEGIN, .ts = rec->ts, .cpu = rec->cpu };
-
-		fn(arg, &gap);
-		s->in_gap = true;
-	}
+	if (lost_next)
+		stream_lost(s, rec->cpu, rec->ts, fn, arg);
 }
 
 struct trace_file *trace_open(const char *path)
@@ -101,6 +105,11 @@ static void read_buffer(struct trace_file *t, struct tracecmd_input *in, ev_fn f
 
 	for (int i = 0; i < n; i++)
 		cpu[i].rec = tracecmd_read_data(in, i);
+	/* What a CPU lost before its first record was lost since the beginning. */
+	c = earliest(cpu, n, &tied);
+	for (int i = 0; i < n; i++)
+		if (cpu[i].rec && cpu[i].rec->missed_events)
+			stream_lost(&cpu[i].stream, i, c->rec->ts, fn, arg);
 	while ((c = earliest(cpu, n, &tied)) && !interrupted) {
 		struct tep_record *rec = c->rec;
 

@@ -25,6 +25,9 @@ struct stream {
 	bool in_gap;
 };
 
+/* @cpu loses events from @ts on, if that is new. */
+void stream_lost(struct stream *s, int cpu, uint64_t ts, ev_fn fn, void *arg);
+
 /*
  * Hand on a record of a stream: @lost events were lost before it (negative: unknown
  * how many), and some between it and the next if @lost_next; @tied as in struct ev.
