@@ -72,6 +72,8 @@ help-all:
 #+   make modules       vhost as modules: parameters, unloading, the vDPA simulator;
 #+                      T=name runs one test
 #+   make self-compare  20 comparisons of an accessor with itself
+#+   make readers       vhostctl's traces, read by trace-cmd of other releases; and
+#+                      the same traffic by their perf
 #+   make stock-check   the packages on the distribution's kernels, in VMs
 #+   make hmm-tests     upstream's hmm-tests, on our kernel and on the base
 #+   make qemu-check    QEMU's migration tests and ours; T=name, SANITIZE=1
@@ -155,7 +157,8 @@ vhostctl:
 
 # Tests
 tests := selftests storm fuzz mutants off-proof barriers order mm-causes guest \
-	 doc-check vhostctl-test bisect-check hmm-tests stock-check self-compare modules
+	 doc-check vhostctl-test bisect-check hmm-tests stock-check self-compare modules \
+	 readers
 .PHONY: $(tests) model
 script = $@
 doc-check: script = docs

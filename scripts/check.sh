@@ -127,6 +127,7 @@ if [ -n "$full" ]; then
 				tests/stock.sh "$release" "$flavours"
 		done
 	done
+	part readers "${vm[@]}" tools vm scripts/apt.sh tests/{readers.sh,gaps.py} "$(date +%F)" -- tests/readers.sh
 	part self-compare "${vm[@]}" tools tests/self-compare.sh -- tests/self-compare.sh
 	part guest "${vm[@]}" vm tests/guest.sh "${vsock[@]}" -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh

@@ -597,6 +597,16 @@ static json_object *locks_json(const struct report *r)
 	return o;
 }
 
+static json_object *counts_json(const struct report *r)
+{
+	json_object *o = json_object_new_object();
+
+	for (int type = 0; type < EV_KERNEL; type++)
+		if (r->count[type])
+			json_int(o, event_names[type], r->count[type]);
+	return o;
+}
+
 static json_object *report_json(const struct report *r, const char *file)
 {
 	json_object *o = json_object_new_object(), *a = json_object_new_array();
@@ -616,6 +626,7 @@ static json_object *report_json(const struct report *r, const char *file)
 	json_object_object_add(o, "devices", a);
 	json_object_object_add(o, "owners", owners);
 	json_object_object_add(o, "order", verdict_json(&r->verdict));
+	json_object_object_add(o, "events", counts_json(r));
 	json_int(o, "used", r->used);
 	json_num(o, "used_per_second", seconds ? r->used / seconds : 0);
 	json_object_object_add(o, "used_over_time", over_time_json(r, &r->used_at));
