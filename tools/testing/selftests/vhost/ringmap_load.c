@@ -54,12 +54,12 @@ static struct {
 static struct vring_dev dev;
 static atomic_bool stop;
 static atomic_ulong changes;
-static volatile sig_atomic_t ended;	/* by a signal, earlier than said */
+static atomic_bool ended;	/* by a signal, earlier than said */
 
 static void on_signal(int signal)
 {
 	(void)signal;
-	ended = 1;
+	ended = true;
 }
 
 /* Nothing that loses the rings' content: they are shared memory. */
