@@ -1293,19 +1293,26 @@ FIXTURE(mended) {
 FIXTURE_VARIANT(mended) {
 	const char *before, *between;
 	bool iotlb;
+	bool second;		/* the chain fails at its second descriptor */
 };
 
-#define MENDED(first, other, by, found)					\
-	FIXTURE_VARIANT_ADD(mended, first ## _ ## other ## _ ## by) {	\
-		.before = #first, .between = #other, .iotlb = found	\
+#define MENDED(first, other, name, ...)					\
+	FIXTURE_VARIANT_ADD(mended, first ## _ ## other ## _ ## name) {	\
+		.before = #first, .between = #other, __VA_ARGS__	\
 	}
-MENDED(ringmap, uaccess, table, false);
-MENDED(ringmap, checked, table, false);
-MENDED(ringmap, ringmap, table, false);
-MENDED(uaccess, ringmap, table, false);
-MENDED(ringmap, uaccess, iotlb, true);
-MENDED(ringmap, ringmap, iotlb, true);
-MENDED(uaccess, ringmap, iotlb, true);
+MENDED(ringmap, uaccess, table);
+MENDED(ringmap, checked, table);
+MENDED(ringmap, ringmap, table);
+MENDED(uaccess, ringmap, table);
+MENDED(checked, ringmap, table);
+MENDED(ringmap, uaccess, second, .second = true);
+MENDED(ringmap, ringmap, second, .second = true);
+MENDED(uaccess, ringmap, second, .second = true);
+MENDED(checked, ringmap, second, .second = true);
+MENDED(ringmap, uaccess, iotlb, .iotlb = true);
+MENDED(ringmap, ringmap, iotlb, .iotlb = true);
+MENDED(uaccess, ringmap, iotlb, .iotlb = true);
+MENDED(ringmap, uaccess, iotlb_second, .iotlb = true, .second = true);
 
 FIXTURE_SETUP(mended)
 {
@@ -1381,8 +1388,8 @@ static void translate_late(struct __test_metadata *_metadata, struct vring_dev *
 }
 
 /*
- * Three frames are published at once. The first is a chain, which fails at its first
- * descriptor and is then sent by another accessor. The second fails, and is sent by
+ * Three frames are published at once. The first is a chain, which fails at one of its
+ * descriptors and is then sent by another accessor. The second fails, and is sent by
  * the first accessor again: it must not get what was left of the chain.
  */
 TEST_F_TIMEOUT(mended, by_another_accessor, PATIENCE)
@@ -1393,11 +1400,12 @@ TEST_F_TIMEOUT(mended, by_another_accessor, PATIENCE)
 	uint16_t received = d->q[VRING_RX].last_used, used = used_idx(d);
 	static const uint16_t heads[] = { 0, 2, 3 };
 	static const char tags[] = { 'A', 'B', 'C' };
+	const char *got;
 
-	tx->desc[0] = tagged_frame(d, self->late, 'A');
+	tx->desc[0] = tagged_frame(d, variant->second ? data : self->late, 'A');
 	tx->desc[0].flags = VRING_DESC_F_NEXT;
 	tx->desc[0].next = 1;
-	tx->desc[1] = tagged_frame(d, data, 'a');
+	tx->desc[1] = tagged_frame(d, variant->second ? self->late : data, 'a');
 	tx->desc[2] = tagged_frame(d, self->late + 4096, 'B');
 	tx->desc[3] = tagged_frame(d, data + VRING_BUF_SIZE, 'C');
 	for (int i = 0; i < 3; i++)
@@ -1428,8 +1436,10 @@ TEST_F_TIMEOUT(mended, by_another_accessor, PATIENCE)
 		ASSERT_NE((uint16_t)(received + i), load(&rx->used->idx));
 		EXPECT_EQ(d->hdr_len + FRAME + (i ? 0 : d->hdr_len + FRAME),
 			  rx->used->ring[slot].len);
-		EXPECT_EQ(tags[i], d->buf[rx->used->ring[slot].id * VRING_BUF_SIZE +
-					  d->hdr_len + FRAME - 1]);
+		got = d->buf + rx->used->ring[slot].id * VRING_BUF_SIZE;
+		EXPECT_EQ(tags[i], got[d->hdr_len + FRAME - 1]);
+		if (!i)
+			EXPECT_EQ('a', got[2 * (d->hdr_len + FRAME) - 1]);
 	}
 }
 
