@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
-# suites are mm, vhost (vhost-net), faults (the same, odd cases), base (the same, faults that
-# the base has), debugfs, null (the test device), vsock, scsi and zcopy (vhost-net that does
-# not copy); T=name runs one test. With VARIANT=modular, vhost is modules.
+# suites are mm, vhost (vhost-net), faults (the same, odd cases), owner (the same, odd
+# processes), base (the same, faults that the base has), debugfs, null (the test device),
+# vsock, scsi and zcopy (vhost-net that does not copy); T=name runs one test. With
+# VARIANT=modular, vhost is modules.
 . scripts/common.sh
 . tests/suites.sh
 . tests/modular.sh

@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # Sourced: which selftests there are, and which has a test.
 
-suites=(mm vhost faults base debugfs null vsock scsi zcopy)
+suites=(mm vhost faults owner base debugfs null vsock scsi zcopy)
 
 # suite_of TEST: the suite that has the test of this name
 suite_of() {
 	case $1 in
 	cause.* | keep.* | global.*) echo mm ;;
 	faults.* | odd.* | reverted_2019.*) echo faults ;;
+	owner.* | busy.*) echo owner ;;
 	base.* | debugfs.* | null.* | vsock.* | scsi.* | zcopy.*) echo "${1%%.*}" ;;
 	*) echo vhost ;;
 	esac
@@ -25,7 +26,7 @@ suite_program() {
 # suite_options SUITE: what it asks of the kernel's command line
 suite_options() {
 	case $1 in
-	mm | vhost | faults) echo numa=fake=2 ;;
+	mm | vhost | faults | owner) echo numa=fake=2 ;;
 	zcopy) echo numa=fake=2 vhost_net.experimental_zcopytx=1 ;;
 	esac
 }

@@ -75,6 +75,26 @@ static inline void expect_mapped(struct __test_metadata *_metadata,
 	}
 }
 
+/* A queue that rested long tries again after up to 256 looks at the avail index. */
+static inline void expect_recovery(struct __test_metadata *_metadata,
+				   struct vring_dev *d)
+{
+	long long mapped[VRING_QUEUES];
+
+	for (int i = 0; i < 100; i++) {
+		bool all = true;
+
+		for (int q = 0; q < VRING_QUEUES; q++)
+			mapped[q] = vring_stat(d, q, "mapped");
+		ASSERT_OK(d, vring_run(d, 1000, NULL));
+		for (int q = 0; q < VRING_QUEUES; q++)
+			all &= vring_stat(d, q, "mapped") > mapped[q] + 500;
+		if (all)
+			break;
+	}
+	expect_mapped(_metadata, d, 3000);
+}
+
 static inline void *fresh_at(struct __test_metadata *_metadata, void *addr,
 			     size_t len)
 {

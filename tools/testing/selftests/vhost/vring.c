@@ -65,6 +65,12 @@ size_t vring_ring_bytes(const struct vring_config *cfg)
 	return sum;
 }
 
+/* One buffer a descriptor. */
+size_t vring_buf_bytes(const struct vring_config *cfg)
+{
+	return ((size_t)cfg->num[VRING_RX] + cfg->num[VRING_TX]) * VRING_BUF_SIZE;
+}
+
 void *vring_map(enum vring_memory kind, size_t len)
 {
 	int prot = PROT_READ | PROT_WRITE, fd = -1;
@@ -405,8 +411,6 @@ static size_t log_bytes(const struct vring_dev *d)
 
 int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 {
-	size_t slots = (size_t)cfg->num[0] + cfg->num[1];
-
 	memset(d, 0, sizeof(*d));
 	d->cfg = *cfg;
 	d->vdev.nqueues = VRING_QUEUES;
@@ -440,8 +444,7 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 
 	d->ring_len = vring_ring_bytes(cfg);
 	d->ring_mem = cfg->memory;
-	/* One buffer a descriptor, and a page at the end for tables. */
-	d->buf_len = slots * VRING_BUF_SIZE;
+	d->buf_len = vring_buf_bytes(cfg);
 	if (!d->ring_mem) {
 		d->ring_mem = mmap(NULL, d->ring_len +
 				   (cfg->tight ? d->buf_len : 0),
@@ -451,9 +454,10 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 			return fail(d, errno, "memory for the rings");
 		d->own_mem = true;
 	}
-	d->buf = cfg->tight ? d->ring_mem + d->ring_len :
-		 mmap(NULL, d->buf_len, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	d->buf = cfg->tight ? d->ring_mem + d->ring_len : cfg->buffers;
+	if (!d->buf)
+		d->buf = mmap(NULL, d->buf_len, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (d->buf == MAP_FAILED)
 		return fail(d, errno, "memory for the buffers");
 	lay_out(d);
@@ -952,7 +956,7 @@ void vring_close(struct vring_dev *d)
 	if (d->own_mem)
 		munmap(d->ring_mem, d->ring_len +
 		       (d->cfg.tight ? d->buf_len : 0));
-	if (d->buf && d->buf != MAP_FAILED && !d->cfg.tight)
+	if (d->buf && d->buf != MAP_FAILED && !d->cfg.tight && !d->cfg.buffers)
 		munmap(d->buf, d->buf_len);
 	memset(d->q, 0, sizeof(d->q));
 	d->buf = NULL;

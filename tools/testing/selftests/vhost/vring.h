@@ -60,12 +60,13 @@ enum vring_memory {
  * @legacy: do not negotiate VIRTIO_F_VERSION_1
  * @swapped: with @legacy, rings of the other byte order
  * @tight: parts follow each other, and the buffers them, without regard to pages;
- *	@memory must be NULL, and neither @iotlb nor @log be set
+ *	@memory and @buffers must be NULL, and neither @iotlb nor @log be set
  * @busyloop_us: microseconds for which vhost polls before it sleeps
  * @offset: bytes from a page boundary to each part; avail must be a multiple
  *	of 2 and used of 4, as vhost asks
  * @memory: where the rings go, vring_ring_bytes() long and page aligned; NULL
  *	for anonymous memory
+ * @buffers: where the data buffers go, vring_buf_bytes() long; NULL for anonymous memory
  * @min_frame: smallest frame to send, bytes
  * @max_frame: largest frame to send, bytes
  * @sink: the TAP drops every frame, and a packet counts as received when TX has
@@ -90,6 +91,7 @@ struct vring_config {
 	unsigned int busyloop_us;
 	unsigned int offset[VRING_PARTS];
 	void *memory;
+	void *buffers;
 	unsigned int min_frame;
 	unsigned int max_frame;
 	unsigned int window;
@@ -189,6 +191,9 @@ struct vring_dev {
  * Return: bytes, a multiple of the page size unless the configuration is tight.
  */
 size_t vring_ring_bytes(const struct vring_config *cfg);
+
+/** vring_buf_bytes() - memory that the data buffers of a configuration need */
+size_t vring_buf_bytes(const struct vring_config *cfg);
 
 /**
  * vring_map() - memory for the rings
