@@ -3,6 +3,7 @@
  * vhost ring mappings on vhost-vsock: connections between a socket and the queues.
  */
 #define _GNU_SOURCE
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 #include "ringmap_devices.h"
@@ -203,6 +204,54 @@ TEST_F_TIMEOUT(vsock, buffers_while_stopped, PATIENCE)
 		ASSERT_OK(d, vsock_run(v, 1));
 		ASSERT_OK(d, vsock_settle(v));
 	}
+	ASSERT_OK(d, vsock_guest_ends(v));
+}
+
+/* Send what is no packet: vhost reports an error of the queue and gives the buffer back. */
+static void expect_refused(struct __test_metadata *_metadata, struct device *d, void *p,
+			   uint32_t len)
+{
+	struct segment s = { .p = p, .len = len };
+	struct queue *q = &d->q[VSOCK_TX];
+	uint32_t written = 1;
+	eventfd_t n = 0, more;
+	int head = queue_head(q), used = -EAGAIN;
+
+	queue_add(d, q, &s, 1);
+	queue_publish(d, q);
+	for (int ms = 0; ms < STALL * 1000 && (!n || used == -EAGAIN); ms++) {
+		if (!n)
+			eventfd_read(q->err, &n);
+		if (used == -EAGAIN)
+			used = queue_used(d, q, &written);
+		usleep(1000);
+	}
+	EXPECT_GE(n, 1U);
+	/* It may say what is wrong, and then that something is. */
+	eventfd_read(q->err, &more);
+	ASSERT_EQ(head, used) { TH_LOG("%u bytes at %p", len, p); }
+	EXPECT_EQ(0U, written);
+}
+
+TEST_F_TIMEOUT(vsock, bad_packet, PATIENCE)
+{
+	struct vsock *v = &self->v;
+	struct device *d = &v->d;
+	/* Buffers of the last descriptors, which few packets do not reach. */
+	char *hole = d->mem + d->len - PAGE;
+	struct virtio_vsock_hdr *h = (void *)(hole - sizeof(*h));
+
+	ASSERT_OK(d, vsock_guest_connects(v, 9200));
+	ASSERT_OK(d, vsock_exchange(v, 10));
+	expect_refused(_metadata, d, hole, 5);
+	ASSERT_OK(d, vsock_exchange(v, 10));
+	*h = (struct virtio_vsock_hdr){ .len = 100 };
+	expect_refused(_metadata, d, h, sizeof(*h));	/* shorter than it says */
+	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_NONE));
+	expect_refused(_metadata, d, hole, sizeof(*h));
+	expect_refused(_metadata, d, h, sizeof(*h) + 100);
+	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vsock_exchange(v, 10));
 	ASSERT_OK(d, vsock_guest_ends(v));
 }
 
