@@ -13,7 +13,7 @@ VARIANT ?= vm
 JOBS ?= $(shell nproc)
 BASE ?= /usr/src/linux-source-$(KERNEL).tar.xz
 OUT ?= out/series
-export KERNEL RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE MEND T SANITIZE PART
+export KERNEL RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE MEND T SANITIZE PART WORKERS
 
 deps = @scripts/deps.sh
 
@@ -93,6 +93,8 @@ help-all:
 #+   BASE           tarball of the base (/usr/src/linux-source-6.12.tar.xz)
 #+   RINGMAP_CACHE  where everything built is kept (~/.cache/ringmap)
 #+   VARIANT        kernel to build: vm (default), modular, debug, kcsan or off
+#+   WORKERS        with selftests and storm: kthread, where vhost's workers are
+#+                  threads of the kernel's and not of the owner's
 #+   JOBS           processors to use
 #+   FORCE=1        drop edits made in the tree
 

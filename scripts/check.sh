@@ -9,7 +9,7 @@
 git rev-parse -q --verify HEAD > /dev/null || die "git does not read this checkout"
 # What a part runs on is for this script to say.
 export VARIANT=vm
-unset FORCE MEND PROOFS QUICK SECONDS_OF_TRAFFIC TIMEOUT SANITIZE T
+unset FORCE MEND PROOFS QUICK SECONDS_OF_TRAFFIC TIMEOUT SANITIZE T WORKERS
 
 full=${1:-} only=${PART:-}
 verdicts=$cache/verdicts
@@ -102,8 +102,12 @@ if [ -n "$full" ]; then
 	part selftests-kcsan "${vm[@]}" tools tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
 	part selftests-modular "${vm[@]}" tools tests/selftests.sh -- env VARIANT=modular T= tests/selftests.sh
 	part modules "${vm[@]}" tools vm tests/modules.sh -- env T= tests/modules.sh
+	part selftests-kthread "${vm[@]}" tools tests/selftests.sh -- \
+		env VARIANT=vm WORKERS=kthread T= tests/selftests.sh
 	part storm "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=vm tests/storm.sh
 	part storm-debug "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=debug tests/storm.sh
+	part storm-kthread "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- \
+		env VARIANT=vm WORKERS=kthread tests/storm.sh
 	part fuzz-debug "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
 		env VARIANT=debug SEED="$(date +%s)" CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
 	part fuzz "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \

@@ -4,6 +4,7 @@
 # processes), base (the same, faults that the base has), debugfs, null (the test device),
 # vsock, scsi and zcopy (vhost-net that does not copy); T=name runs one test. With
 # VARIANT=modular, vhost is modules.
+# WORKERS=kthread: vhost's workers are threads of the kernel's, not of the owner's.
 . scripts/common.sh
 . tests/suites.sh
 . tests/modular.sh
@@ -15,6 +16,7 @@ modular) timeout=420 load=("${load_vhost[@]}") ;;
 debug | kcsan) timeout=2400 ;;
 *) die "VARIANT=$variant: selftests run on vm, modular, debug or kcsan" ;;
 esac
+choose_workers "$variant"
 prepare
 
 # The devices' suites run under vhostctl check, which fails if a rule of order or locks
@@ -31,18 +33,18 @@ esac
 
 # run_suite NAME
 run_suite() {
-	local name=$1 under=$check on=$accel key=''
+	local name=$1 under=$check on=$accel key='' test=${T:+-r $T}
 	case $name in
 	mm) under='' on=auto ;;
 	debugfs) on=single ;;
 	esac
 	[ "$on" = single ] || key=STATIC_KEY_ON=1
-	say "$name: running in the VM ($variant kernel)"
+	say "$name: running in the VM ($kind)"
 	ringvm --kernel "$kernel" "${load[@]}" --accel "$on" --timeout "$timeout" --tap 1 \
 		--skips configs/skips --memory 4G \
-		--log "$logs/selftests-$name-$variant.console" \
+		--log "$logs/selftests-$name-$kind.console" "${workers[@]}" \
 		--append "$(suite_options "$name")" -- \
-		"$key sh $here/vm/in-vm.sh $selftests $under $selftests/$(suite_program "$name") ${T:+-r $T}"
+		"$key sh $here/vm/in-vm.sh $selftests $under $selftests/$(suite_program "$name") $test"
 }
 
 want=${1:-}
@@ -50,8 +52,8 @@ want=${1:-}
 rc=0
 for name in "${suites[@]}"; do
 	case ${want:-$name} in "$name") ;; *) continue ;; esac
-	# mm has nothing of vhost
-	[ "$name,$variant" != mm,modular ] || continue
+	# mm has nothing of vhost, and no worker.
+	case $name,$variant,${WORKERS:-} in mm,modular,* | mm,*,kthread) continue ;; esac
 	run_suite "$name" || rc=$?
 done
 exit "$rc"

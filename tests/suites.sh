@@ -30,3 +30,13 @@ suite_options() {
 	zcopy) echo numa=fake=2 vhost_net.experimental_zcopytx=1 ;;
 	esac
 }
+
+# choose_workers VARIANT: what WORKERS asks of the kernel is in the array workers, and a
+# name for logs in kind
+choose_workers() {
+	case ${WORKERS:-task} in
+	task) workers=() kind=$1 ;;
+	kthread) workers=(--append vhost.fork_from_owner_default=0) kind=$1-kthread ;;
+	*) die "WORKERS=$WORKERS: choose task or kthread" ;;
+	esac
+}

@@ -890,13 +890,13 @@ static void *grace_period(void *arg)
 	return NULL;
 }
 
-static void run_on(struct __test_metadata *_metadata, int cpu)
+static void run_on(struct __test_metadata *_metadata, pid_t thread, int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	ASSERT_EQ(0, sched_setaffinity(0, sizeof(set), &set));
+	ASSERT_EQ(0, sched_setaffinity(thread, sizeof(set), &set));
 }
 
 /*
@@ -915,13 +915,13 @@ TEST_F_TIMEOUT(reverted_2019, grace_period_in_notifier, PATIENCE)
 	uint16_t used;
 	long entered;
 
-	/* A worker stays where the owner was. */
-	run_on(_metadata, 1);
 	open_and_start(_metadata, &other, &cfg, "ringmap");
+	run_on(_metadata, vdev_worker(&other.vdev, VRING_TX), 1);
 	ASSERT_OK(&other, vring_run(&other, 500, NULL));
 	ASSERT_OK(&other, vring_idle(&other));
-	run_on(_metadata, 0);
+	run_on(_metadata, 0, 0);
 	open_and_start(_metadata, d, &cfg, "ringmap");
+	run_on(_metadata, vdev_worker(&d->vdev, VRING_TX), 0);
 	s.mem = d->ring_mem;
 	s.len = d->ring_len;
 	ASSERT_OK(d, vring_run(d, 500, NULL));

@@ -78,6 +78,9 @@ static int keys;
  */
 static const char * const never[] = { "unknown", "exit", "hugetlb_cow", "uprobe" };
 
+/* Nobody reaps a process whose memory a thread of the kernel's uses. */
+static bool reaped = true;
+
 /* --- ways to change memory and to leave what is in it --- */
 
 static void protect(void)
@@ -483,7 +486,7 @@ static bool is_never(const char *name)
 	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
 		if (!strcmp(never[i], name))
 			return true;
-	return false;
+	return !reaped && !strcmp(name, "oom_reap");
 }
 
 /* A cause that is still to be seen, or NULL. */
@@ -676,6 +679,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 3; i++)
 		want[i] = strtoul(argv[1 + i], NULL, 0);
 	limit = strtoul(argv[4], NULL, 0);
+	reaped = vdev_forks_workers();
 	write_text("/sys/kernel/mm/ksm/run", "1");
 	write_text("/sys/kernel/mm/ksm/sleep_millisecs", "5");
 	write_text("/sys/kernel/mm/ksm/pages_to_scan", "1000");

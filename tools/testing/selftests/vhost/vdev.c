@@ -17,6 +17,7 @@
 #define DEBUGFS		"/sys/kernel/debug"
 #define DEBUGFS_VHOST	DEBUGFS "/vhost"
 #define PARAMETER	"/sys/module/vhost/parameters/accessor"
+#define FORKS		"/sys/module/vhost/parameters/fork_from_owner_default"
 
 int vdev_fail(struct vdev *v, int err, const char *fmt, ...)
 {
@@ -79,6 +80,39 @@ int vdev_set_default(struct vdev *v, const char *accessor)
 	ssize_t n = write_text(PARAMETER, accessor);
 
 	return n < 0 ? vdev_fail(v, -n, "'%s' for " PARAMETER, accessor) : 0;
+}
+
+bool vdev_forks_workers(void)
+{
+	char text[8];
+
+	/* Older kernels do nothing else. */
+	read_text(FORKS, text, sizeof(text));
+	return text[0] != 'N';
+}
+
+pid_t vdev_worker(struct vdev *v, unsigned int queue)
+{
+	unsigned int index;
+	char path[160];
+	int worker;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/queues", v->debugfs);
+	f = fopen(path, "re");
+	if (!f) {
+		vdev_fail(v, errno, "%s", path);
+		return -1;
+	}
+	while (fscanf(f, "%u accessor=%*s mode=%*s worker=%d\n", &index, &worker) == 2) {
+		if (index == queue) {
+			fclose(f);
+			return worker;
+		}
+	}
+	fclose(f);
+	vdev_fail(v, 0, "%s has no queue %u", path, queue);
+	return -1;
 }
 
 long long vdev_stat(struct vdev *v, unsigned int queue, const char *name)

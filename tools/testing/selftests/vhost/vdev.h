@@ -59,6 +59,17 @@ int vdev_set_accessor(struct vdev *v, const char *accessor);
 /** vdev_set_default() - the accessor of devices that are opened from now on */
 int vdev_set_default(struct vdev *v, const char *accessor);
 
+/**
+ * vdev_forks_workers() - whether a worker is a thread of the owner's
+ *
+ * With vhost.fork_from_owner_default=0 it is one of the kernel's, which uses the memory
+ * of the owner.
+ */
+bool vdev_forks_workers(void);
+
+/** vdev_worker() - the thread that serves a queue; 0 for none, -1 with @error set */
+pid_t vdev_worker(struct vdev *v, unsigned int queue);
+
 /** vdev_stat() - a counter of one queue, or -1 with @error set */
 long long vdev_stat(struct vdev *v, unsigned int queue, const char *name);
 
