@@ -13,7 +13,9 @@ VARIANT ?= vm
 JOBS ?= $(shell nproc)
 BASE ?= /usr/src/linux-source-$(KERNEL).tar.xz
 OUT ?= out/series
-export KERNEL RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE MEND T SANITIZE PART WORKERS
+# The QEMU that the qemu targets are about: a directory of qemu/.
+QEMU ?= 7.2
+export KERNEL RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE MEND T SANITIZE PART WORKERS QEMU
 
 deps = @scripts/deps.sh
 
@@ -48,9 +50,9 @@ help-all:
 #+
 #+ Build
 #+   make vhostctl      build vhostctl and print its path
-#+   make qemu          build QEMU 7.2 with our migration patches; PREFIX=dir
+#+   make qemu          build QEMU with our migration patches; PREFIX=dir
 #+                      installs it
-#+   make qemu-refresh  write the commits in QEMU's tree back to qemu/7.2
+#+   make qemu-refresh  write the commits in QEMU's tree back to qemu/$QEMU
 #+
 #+ Test (VARIANT=vm, modular, debug or kcsan selects the kernel where that makes sense)
 #+   make lint          checkpatch, sparse, W=1, shellcheck
@@ -77,6 +79,7 @@ help-all:
 #+   make stock-check   the packages on the distribution's kernels, in VMs
 #+   make hmm-tests     upstream's hmm-tests, on our kernel and on the base
 #+   make qemu-check    QEMU's migration tests and ours; T=name, SANITIZE=1
+#+   make qemu-peers    migrate to QEMUs of distributions, which lack our patches
 #+
 #+ Count and measure
 #+   make ring-cost     instructions, STAC, LFENCE and locks of a packet
@@ -85,11 +88,12 @@ help-all:
 #+   make mm-queues     what mapped rings cost other system calls of the process
 #+   make bench-model   the gain of ringmap, by a model of costs; COUNTS=file
 #+   make bench-budget  set bench/budget.json, the limits 'make check' enforces
-#+   make qemu-bench    pages/s by policy, limit, threads and ratio; an hour;
-#+                      QUICK=1 is a subset
+#+   make qemu-bench    pages/s of QEMU 7.2 by policy, limit, threads and ratio; an
+#+                      hour; QUICK=1 is a subset
 #+
 #+ Variables
 #+   KERNEL         kernel series (6.12): a directory of patches/
+#+   QEMU           version of QEMU (7.2): a directory of qemu/
 #+   BASE           tarball of the base (/usr/src/linux-source-6.12.tar.xz)
 #+   RINGMAP_CACHE  where everything built is kept (~/.cache/ringmap)
 #+   VARIANT        kernel to build: vm (default), modular, debug, kcsan or off
@@ -198,7 +202,7 @@ mm-cost mm-queues ring-cost trace-cost:
 	@bench/$@.sh
 
 # QEMU
-.PHONY: qemu qemu-refresh qemu-check qemu-bench qemu-demo
+.PHONY: qemu qemu-refresh qemu-check qemu-peers qemu-bench qemu-demo
 qemu:
 	$(deps) check qemu
 	@qemu/source.sh >/dev/null
@@ -215,3 +219,8 @@ qemu-bench:
 qemu-check qemu-refresh:
 	$(deps) check qemu
 	@$(subst -,/,$@).sh
+
+qemu-peers:
+	$(deps) check qemu
+	@qemu/source.sh >/dev/null
+	@qemu/check-peers.sh

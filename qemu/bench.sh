@@ -4,6 +4,8 @@
 # All runs are in out/qemu-bench/runs.jsonl. QUICK=1 is a subset, demo one without multifd.
 . scripts/common.sh
 
+# What it compares are the policies of compress, which newer ones do not have.
+export QEMU=7.2
 step() { say "[$SECONDS s] $*"; }
 live=yes
 what=(--limits '10,25,50,100,200,400,even' --links '25,100,even' --threads '1,2'

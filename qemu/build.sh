@@ -1,20 +1,26 @@
 #!/usr/bin/env bash
-# build.sh [TARGET...]: build the QEMU of the cache's tree, or what of it is asked for;
+# build.sh [TARGET...]: build the QEMU of the cache's qemu/$QEMU/src, or what of it is asked for;
 # print the path of its qemu-system-x86_64. PREFIX=dir installs that. SANITIZE=1 builds, beside
 # it, one that finds accesses past a buffer and undefined behaviour.
 . scripts/common.sh
+. scripts/apt.sh
+. qemu/common.sh
 
-src=$cache/qemu/src
-out=$cache/qemu/build
+out=$qemu/build
 flags=(--target-list=x86_64-softmmu --without-default-features --enable-tcg --enable-zstd
 	--enable-gnutls
-	--with-git-submodules=ignore '--cc=ccache gcc'
+	'--cc=ccache gcc'
 	# the distribution's source comes without firmware, which is in packages of its own
 	--firmwarepath=/usr/share/qemu:/usr/share/seabios:/usr/lib/ipxe/qemu)
+case $version in
+7.2) flags+=(--with-git-submodules=ignore) sanitizers=(--enable-sanitizers) ;;
+*) flags+=(--disable-download --disable-install-blobs) sanitizers=(--enable-asan --enable-ubsan) ;;
+esac
 if [ -n "${SANITIZE:-}" ]; then
 	out=$out-sanitize
-	flags+=(--enable-sanitizers)
+	flags+=("${sanitizers[@]}")
 fi
+use_meson
 export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$cache/qemu
 
 configure() { (cd "$out" && "$src/configure" "${flags[@]}"); }

@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# check.sh [short]: our patches of QEMU by its own checkpatch, and its tests of migration,
-# ours among them. T=name for one test. One that the tree does not have is named and left out.
-# SANITIZE=1 runs them with ASan and UBSan, any report of which fails. Short is without those
-# that start a QEMU, so that none has to be built.
+# check.sh [short]: our patches of QEMU ($QEMU) by its own checkpatch, and its tests of
+# migration, ours among them. T=name for one test. One that the tree does not have is named
+# and left out. SANITIZE=1 runs them with ASan and UBSan, any report of which fails. Short is
+# without those that start a QEMU, so that none has to be built.
 . scripts/common.sh
+. scripts/apt.sh
+. qemu/common.sh
 
-src=$cache/qemu/src
-out=$cache/qemu/build${SANITIZE:+-sanitize}
-unit=(test-xbzrle test-compress-adaptive)
+out=$qemu/build${SANITIZE:+-sanitize}
 qtests=(migration-test)
+case $version in
+7.2) unit=(test-xbzrle test-compress-adaptive) ;;
+*) unit=(test-xbzrle test-link-share test-multifd-raw) ;;
+esac
 [ "${1:-}" != short ] || qtests=()
 if [ -n "${T:-}" ]; then
 	wanted() { local t; for t in "$@"; do [ "$t" != "$T" ] || echo "$t"; done; }
@@ -18,11 +22,17 @@ fi
 
 qemu/source.sh > /dev/null
 bad=0
+# checkpatch NAME: what it has against the patch. A new file of a directory that MAINTAINERS
+# has needs nothing there.
+checkpatch() {
+	(cd "$src" && scripts/checkpatch.pl --quiet --terse --no-summary --strict "$here/$ours/patches/$1") |
+		grep -v 'does MAINTAINERS need updating' || true
+}
 while IFS= read -r name; do
 	case $name in '' | '#'*) continue ;; esac
-	(cd "$src" && scripts/checkpatch.pl --quiet --terse --no-summary --strict "$here/qemu/7.2/patches/$name") ||
-		{ say "checkpatch: $name"; bad=1; }
-done < qemu/7.2/series
+	complaints=$(checkpatch "$name")
+	[ -z "$complaints" ] || { say "checkpatch: $name: $complaints"; bad=1; }
+done < "$ours/series"
 
 targets=() names=()
 for t in "${unit[@]}"; do
@@ -34,10 +44,11 @@ for t in "${qtests[@]}"; do
 done
 [ ${#names[@]} -gt 0 ] || die "no test ${T:-}"
 qemu/build.sh "${targets[@]}" > /dev/null
+use_meson
 
-# The older peer is the distribution's own.
+# The older peer of 7.2 is the distribution's own.
 old=/usr/bin/qemu-system-x86_64
-if [ ${#qtests[@]} = 0 ]; then
+if [ ${#qtests[@]} = 0 ] || [ "$version" != 7.2 ]; then
 	:
 elif [[ $("$old" --version 2>/dev/null || true) == *' version 7.2.'* ]]; then
 	export QTEST_QEMU_BINARY_OLD=$old
@@ -58,4 +69,7 @@ while IFS= read -r report; do
 	say "a sanitizer's report; the whole is $report"
 	bad=1
 done < <(grep -lsE 'ERROR: |runtime error: ' "$reports".*)
+if [ ${#qtests[@]} -gt 0 ] && [ "$version" != 7.2 ] && [ -z "${SANITIZE:-}" ]; then
+	qemu/check-peers.sh || bad=1
+fi
 [ "$bad" = 0 ] || die "not clean"

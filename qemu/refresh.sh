@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# refresh.sh: write the commits of the cache's qemu/src back as qemu/7.2/patches/ and
-# qemu/7.2/series. A patch is named after its subject.
+# refresh.sh: write the commits of the cache's qemu/$QEMU/src back as qemu/$QEMU/patches/ and
+# qemu/$QEMU/series. A patch is named after its subject.
 . scripts/common.sh
+. qemu/common.sh
 
-src=$cache/qemu/src
-[ -d "$src/.git" ] || die "no tree yet; run 'make qemu'"
+[ -d "$src/.git" ] || die "no tree yet; run 'make qemu QEMU=$version'"
 g() { git -C "$src" "$@"; }
 [ -z "$(g status --porcelain | head -1)" ] || die "$src has edits that are in no commit; commit them first"
 [ "$(g merge-base base HEAD)" = "$(g rev-parse base)" ] || die "HEAD of $src does not stand on base"
@@ -12,7 +12,7 @@ g() { git -C "$src" "$@"; }
 new=$(mktemp -d)
 mkdir "$new/patches"
 trap 'rm -rf "$new"' EXIT
-sed '/^#/!d' qemu/7.2/series > "$new/series"
+sed '/^#/!d' "$ours/series" > "$new/series"
 while IFS= read -r commit; do
 	name=$(g show -s --format=%f "$commit").patch
 	[ ! -e "$new/patches/$name" ] || die "two commits of $src are named '${name%.patch}'"
@@ -20,6 +20,6 @@ while IFS= read -r commit; do
 		--zero-commit --no-signature --abbrev=12 --no-renames "$commit" > "$new/patches/$name"
 	echo "$name" >> "$new/series"
 done < <(g rev-list --reverse base..HEAD)
-rm -rf qemu/7.2/patches
-cp -r "$new"/* qemu/7.2/
+rm -rf "$ours/patches"
+cp -r "$new"/* "$ours/"
 say "wrote $(($(find "$new" -name '*.patch' | wc -l))) patches; look at 'git diff'"

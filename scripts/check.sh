@@ -26,7 +26,7 @@ vhost=("${vm[@]}" "$t"/vhost/{Makefile,{vdev,vring,virtqueue,vsock,scsi}.{c,h}})
 # The packages
 vsock=(tests/vsock{.sh,-timeout.h})
 stock=(dkms debian scripts/deb.sh tests/stock.sh "${vsock[@]}")
-qemu=(qemu/7.2 qemu/{build,check,source}.sh scripts/{apt,common,tree}.sh)
+qemu=(qemu/{build,check,common,source}.sh scripts/{apt,common,tree}.sh)
 
 # key PATH...: a hash of these files, of the base and of the tools. What is no file counts
 # as a word.
@@ -96,7 +96,7 @@ part fuzz-short "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
 part budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- bench/bench.sh budget
 part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
 part stock-short "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
-part qemu-short "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh short
+part qemu-7.2-short qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh short
 if [ -n "$full" ]; then
 	part selftests-debug "${vm[@]}" tools tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
 	part selftests-kcsan "${vm[@]}" tools tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
@@ -135,8 +135,8 @@ if [ -n "$full" ]; then
 	part self-compare "${vm[@]}" tools tests/self-compare.sh -- tests/self-compare.sh
 	part guest "${vm[@]}" vm tests/guest.sh "${vsock[@]}" -- tests/guest.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
-	part qemu "${qemu[@]}" -- env SANITIZE= T= qemu/check.sh
-	part qemu-sanitize "${qemu[@]}" -- env SANITIZE=1 T= qemu/check.sh
+	part qemu-7.2 qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh
+	part qemu-7.2-sanitize qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE=1 T= qemu/check.sh
 fi
 if [ -n "$only" ] && [ $((passed + failed)) = 0 ]; then
 	die "no part '$only'; choose one of: ${names[*]}"
