@@ -38,7 +38,8 @@ run_suite() {
 	mm) under='' on=auto ;;
 	debugfs) on=single ;;
 	esac
-	[ "$on" = single ] || key=STATIC_KEY_ON=1
+	[ "$name" != faults ] || key="RINGMAP_RESERVED=$reserved"
+	[ "$on" = single ] || key+=" STATIC_KEY_ON=1"
 	say "$name: running in the VM ($kind)"
 	ringvm --kernel "$kernel" "${load[@]}" --accel "$on" --timeout "$timeout" --tap 1 \
 		--skips configs/skips --memory 4G \

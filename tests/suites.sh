@@ -23,10 +23,14 @@ suite_program() {
 	esac
 }
 
+# Memory that the kernel leaves alone, for rings in it
+reserved=0x40000000
+
 # suite_options SUITE: what it asks of the kernel's command line
 suite_options() {
 	case $1 in
-	mm | vhost | faults | owner) echo numa=fake=2 ;;
+	mm | vhost | owner) echo numa=fake=2 ;;
+	faults) echo numa=fake=2 "memmap=16M\$$reserved" ;;
 	zcopy) echo numa=fake=2 vhost_net.experimental_zcopytx=1 ;;
 	esac
 }

@@ -3,16 +3,21 @@
  * vhost ring mappings where something fails, where the rings are odd, and where those
  * of 2019 went wrong.
  *
- * faults: a step towards a mapping fails. odd: rings that are hard to map, or that
- * are written to a disk. reverted_2019: for each reason to revert what then mapped
+ * faults: a step towards a mapping fails. odd: rings that are hard to map, in memory that
+ * others lend, or written to a disk. reverted_2019: for each reason to revert what then mapped
  * rings, what it would break.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/if_packet.h>
+/* which the next one needs */
+#include <linux/posix_types.h>
+#include <linux/io_uring.h>
 #include <linux/membarrier.h>
 #include <linux/vhost.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -21,8 +26,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -595,6 +602,190 @@ TEST_F_TIMEOUT(odd, huge_zero_page, PATIENCE)
 {
 	run_zero_page(_metadata, &self->d, variant->accessor, true);
 	run_zero_page(_metadata, &self->d, variant->accessor, false);
+}
+
+/* --- rings in memory that is lent: by a driver, or by the kernel to one process --- */
+
+#define LENT_BYTES	32768UL
+
+/* A file whose memory can be mapped, and what happens to the mapping under traffic */
+struct lent {
+	struct storm s;
+	void (*once)(struct storm *s);
+	int fd;
+	off_t at;
+};
+
+static char *lent_map(const struct lent *m)
+{
+	return mmap(NULL, LENT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, m->at);
+}
+
+/* The place of the rings gets another mapping of the same memory. */
+static void storm_map_anew(struct storm *s)
+{
+	char *p = lent_map((struct lent *)s);
+
+	if (p == MAP_FAILED ||
+	    mremap(p, s->len, s->len, MREMAP_MAYMOVE | MREMAP_FIXED, s->mem) == MAP_FAILED)
+		perror("a new mapping of the rings");
+}
+
+/* io_uring lets nobody choose where it is mapped. This makes it read-only for a moment. */
+static void storm_clear_refs(struct storm *s)
+{
+	(void)s;
+	write_text("/proc/self/clear_refs", "4");
+}
+
+/* Whether the kernel gets the page of an address from the page tables. */
+static bool has_page(struct __test_metadata *_metadata, char *p)
+{
+	struct iovec byte = { p, 1 };
+	int fd[2];
+	bool has;
+
+	ASSERT_EQ(0, pipe(fd));
+	has = vmsplice(fd[1], &byte, 1, 0) == 1;
+	close(fd[0]);
+	close(fd[1]);
+	return has;
+}
+
+/* Packets: mapped if the accessor maps and there are pages, else by user access. */
+static void expect_lent_traffic(struct __test_metadata *_metadata,
+				struct vring_dev *d, const char *accessor, bool pages)
+{
+	bool maps = !strcmp(accessor, "ringmap");
+
+	if (maps && pages) {
+		expect_recovery(_metadata, d);
+		return;
+	}
+	ASSERT_OK(d, vring_run(d, 3000, NULL));
+	EXPECT_EQ(0, vring_stat_sum(d, "mapped"));
+	EXPECT_EQ(0, vring_stat_sum(d, "fills"));
+	if (maps)
+		EXPECT_GT(vring_stat_sum(d, "fallback"), 0);
+}
+
+/* Frames keep coming, and the memory of the rings goes: vhost says that it gave up. */
+static void expect_end_without_memory(struct __test_metadata *_metadata,
+				      struct vring_dev *d, const char *accessor,
+				      struct vring_config cfg)
+{
+	struct pollfd gave_up = { .events = POLLIN };
+
+	cfg.inject = true;
+	open_and_start(_metadata, d, &cfg, accessor);
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+	for (int i = 0; i < 50; i++)
+		ASSERT_OK(d, vring_send(d));
+	ASSERT_EQ(0, munmap(cfg.memory, LENT_BYTES));
+	for (int i = 0; i < 50; i++)
+		ASSERT_OK(d, vring_send(d));
+	gave_up.fd = d->q[VRING_RX].err;
+	EXPECT_EQ(1, poll(&gave_up, 1, 30000));
+	vring_close(d);
+}
+
+static void expect_as_by_user_access(struct __test_metadata *_metadata,
+				     struct vring_dev *d, const char *accessor,
+				     struct lent *m)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct storm_thread t = { &m->s, m->once };
+	pthread_t thread;
+	bool pages;
+	int ret;
+
+	cfg.memory = lent_map(m);
+	ASSERT_NE(MAP_FAILED, cfg.memory);
+	ASSERT_LE(vring_ring_bytes(&cfg), LENT_BYTES);
+	m->s.d = d;
+	m->s.mem = cfg.memory;
+	m->s.len = LENT_BYTES;
+	*(char *)cfg.memory = 0;
+	pages = has_page(_metadata, cfg.memory);
+	open_and_start(_metadata, d, &cfg, accessor);
+	expect_lent_traffic(_metadata, d, accessor, pages);
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, storm_loop, &t));
+	do {
+		ret = vring_run(d, 1000, NULL);
+	} while (!ret && m->s.rounds < 100);
+	m->s.stop = true;
+	pthread_join(thread, NULL);
+	ASSERT_OK(d, ret);
+	if (pages && !strcmp(accessor, "ringmap"))
+		EXPECT_GT(vring_stat_sum(d, "dropped"), 0);
+	expect_lent_traffic(_metadata, d, accessor, pages);
+	vring_close(d);
+
+	expect_end_without_memory(_metadata, d, accessor, cfg);
+	cfg.memory = lent_map(m);
+	ASSERT_NE(MAP_FAILED, cfg.memory);
+	open_and_start(_metadata, d, &cfg, accessor);
+	expect_lent_traffic(_metadata, d, accessor, pages);
+	vring_close(d);
+	munmap(cfg.memory, LENT_BYTES);
+	close(m->fd);
+}
+
+/* The kernel itself has no address of it. */
+TEST_F_TIMEOUT(odd, secret_memory, PATIENCE)
+{
+	struct lent m = {
+		.once = storm_map_anew, .fd = syscall(SYS_memfd_secret, O_CLOEXEC),
+	};
+
+	ASSERT_GE(m.fd, 0);
+	ASSERT_EQ(0, ftruncate(m.fd, LENT_BYTES));
+	expect_as_by_user_access(_metadata, &self->d, variant->accessor, &m);
+}
+
+/* A ring of received frames, of a socket that receives none. */
+TEST_F_TIMEOUT(odd, packet_socket, PATIENCE)
+{
+	struct lent m = {
+		.once = storm_map_anew,
+		.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0),
+	};
+	struct tpacket_req ring = {
+		.tp_block_size = LENT_BYTES, .tp_block_nr = 1,
+		.tp_frame_size = 2048, .tp_frame_nr = LENT_BYTES / 2048,
+	};
+
+	ASSERT_GE(m.fd, 0);
+	ASSERT_EQ(0, setsockopt(m.fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof(ring)));
+	expect_as_by_user_access(_metadata, &self->d, variant->accessor, &m);
+}
+
+/* Submission queue entries, of which none is submitted. */
+TEST_F_TIMEOUT(odd, io_uring, PATIENCE)
+{
+	struct io_uring_params params = {};
+	struct lent m = { .once = storm_clear_refs, .at = IORING_OFF_SQES };
+
+	m.fd = syscall(SYS_io_uring_setup, LENT_BYTES / sizeof(struct io_uring_sqe), &params);
+	ASSERT_GE(m.fd, 0);
+	expect_as_by_user_access(_metadata, &self->d, variant->accessor, &m);
+}
+
+/* Memory that the kernel does not manage, as that of a device. */
+TEST_F_TIMEOUT(odd, device_memory, PATIENCE)
+{
+	const char *where = getenv("RINGMAP_RESERVED");
+	struct lent m = {
+		.once = storm_map_anew, .fd = open("/dev/mem", O_RDWR | O_CLOEXEC),
+	};
+
+	ASSERT_NE(NULL, where) {
+		TH_LOG("set RINGMAP_RESERVED to an address that memmap= reserves");
+	}
+	ASSERT_GE(m.fd, 0);
+	m.at = strtoul(where, NULL, 0);
+	expect_as_by_user_access(_metadata, &self->d, variant->accessor, &m);
 }
 
 /* --- why the mapped rings of 2019 were reverted --- */
