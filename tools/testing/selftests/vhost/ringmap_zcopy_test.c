@@ -296,7 +296,7 @@ static int set_backend(struct device *d, int fd)
 	return ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &f) ? -errno : 0;
 }
 
-static void open_device(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) *self,
+static void open_device(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
 			const char *accessor)
 {
 	ASSERT_OK(&self->d, device_open(&self->d, "/dev/vhost-net", accessor, 2, ENTRIES,
@@ -334,7 +334,7 @@ FIXTURE_TEARDOWN(zcopy)
 }
 
 /* A packet with its header, in the slot of the head that it will have; returns that. */
-static uint16_t send_packet(FIXTURE_DATA(zcopy) *self, int port, uint32_t frame)
+static uint16_t send_packet(struct _test_data_zcopy *self, int port, uint32_t frame)
 {
 	struct queue *q = &self->d.q[TX];
 	uint16_t head = queue_head(q);
@@ -353,7 +353,7 @@ static uint16_t send_packet(FIXTURE_DATA(zcopy) *self, int port, uint32_t frame)
 }
 
 /* Packets that stay, for the two ports by turns. */
-static void hold_packets(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) *self,
+static void hold_packets(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
 			 uint16_t heads[HELD])
 {
 	long sent = net_number(self->to->name, "statistics/rx_packets");
@@ -364,13 +364,14 @@ static void hold_packets(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) 
 			  sent + HELD));
 }
 
-static uint16_t used_index(FIXTURE_DATA(zcopy) *self)
+static uint16_t used_index(struct _test_data_zcopy *self)
 {
 	return load(&self->d.q[TX].vring.used->idx);
 }
 
 /* The next used element is of this head. */
-static void expect_used(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) *self, uint16_t head)
+static void expect_used(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
+			uint16_t head)
 {
 	ASSERT_TRUE(COMES(used_index(self) != self->d.q[TX].last_used));
 	ASSERT_EQ(head, queue_used(&self->d, &self->d.q[TX], NULL)) {
@@ -382,14 +383,14 @@ static void expect_used(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) *
  * Those that are held are not used. A packet that is copied is used at once, before
  * them, and then the worker has looked at what is complete.
  */
-static void expect_held(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) *self, int port)
+static void expect_held(struct __test_metadata *_metadata, struct _test_data_zcopy *self, int port)
 {
 	expect_used(_metadata, self, send_packet(self, port, 100));
 	EXPECT_EQ(used_index(self), self->d.q[TX].last_used);
 }
 
 /* All that were held are used, once, in their order; and nothing else is. */
-static void expect_released(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) *self,
+static void expect_released(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
 			    const uint16_t heads[HELD])
 {
 	for (int i = 0; i < HELD; i++)
@@ -467,7 +468,7 @@ static void switch_accessors(struct __test_metadata *_metadata, struct device *d
 }
 
 /* Packets that nobody holds, by an accessor: mapped if and only if it maps. */
-static void expect_traffic(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) *self,
+static void expect_traffic(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
 			   const char *accessor)
 {
 	long long mapped = vdev_stat(&self->d.vdev, TX, "mapped");
@@ -567,7 +568,7 @@ static bool waits_for_event(pid_t pid, pid_t tid)
  * A request that ends the use of a TAP waits for the packets that it has. Meanwhile the
  * accessor can be switched, and the memory of the rings changes.
  */
-static void expect_waits(struct __test_metadata *_metadata, FIXTURE_DATA(zcopy) *self,
+static void expect_waits(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
 			 const char *accessor, unsigned long request, int fd,
 			 const uint16_t heads[HELD])
 {
