@@ -260,11 +260,15 @@ struct tap {
 	char name[IFNAMSIZ];
 };
 
-FIXTURE(zcopy) {
+struct world {
 	struct device d;
 	struct tap tap[TAPS];
 	struct tap *to;
 	long left[PORTS];	/* packets that must have left each port by now */
+};
+
+FIXTURE(zcopy) {
+	struct world w;
 };
 
 FIXTURE_VARIANT(zcopy) {
@@ -296,21 +300,22 @@ static int set_backend(struct device *d, int fd)
 	return ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &f) ? -errno : 0;
 }
 
-static void open_device(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
+static void open_device(struct __test_metadata *_metadata, struct world *w,
 			const char *accessor)
 {
-	ASSERT_OK(&self->d, device_open(&self->d, "/dev/vhost-net", accessor, 2, ENTRIES,
-					2 * HUGE - RINGS, BIT_ULL(VIRTIO_RING_F_EVENT_IDX)));
-	ASSERT_EQ(2 * HUGE, self->d.len);
-	self->to = &self->tap[0];
-	ASSERT_EQ(0, set_backend(&self->d, self->to->fd));
+	ASSERT_OK(&w->d, device_open(&w->d, "/dev/vhost-net", accessor, 2, ENTRIES,
+				     2 * HUGE - RINGS, BIT_ULL(VIRTIO_RING_F_EVENT_IDX)));
+	ASSERT_EQ(2 * HUGE, w->d.len);
+	w->to = &w->tap[0];
+	ASSERT_EQ(0, set_backend(&w->d, w->to->fd));
 }
 
 FIXTURE_SETUP(zcopy)
 {
+	struct world *w = &self->w;
 	char text[16];
 
-	self->d.vdev.fd = self->tap[0].fd = self->tap[1].fd = -1;
+	w->d.vdev.fd = w->tap[0].fd = w->tap[1].fd = -1;
 	read_text(ZEROCOPY, text, sizeof(text));
 	ASSERT_EQ('1', text[0]) {
 		TH_LOG("start the kernel with vhost_net.experimental_zcopytx=1");
@@ -320,25 +325,27 @@ FIXTURE_SETUP(zcopy)
 	for (int i = 0; i < PORTS; i++)
 		ASSERT_TRUE(COMES(forwards(port_names[i])));
 	for (int i = 0; i < TAPS; i++)
-		open_tap(_metadata, &self->tap[i]);
-	open_device(_metadata, self, variant->accessor);
+		open_tap(_metadata, &w->tap[i]);
+	open_device(_metadata, w, variant->accessor);
 }
 
 FIXTURE_TEARDOWN(zcopy)
 {
+	struct world *w = &self->w;
+
 	/* What is closed waits for its packets. */
 	remove_network();
-	device_close(&self->d);
+	device_close(&w->d);
 	for (int i = 0; i < TAPS; i++)
-		close(self->tap[i].fd);
+		close(w->tap[i].fd);
 }
 
 /* A packet with its header, in the slot of the head that it will have; returns that. */
-static uint16_t send_packet(struct _test_data_zcopy *self, int port, uint32_t frame)
+static uint16_t send_packet(struct world *w, int port, uint32_t frame)
 {
-	struct queue *q = &self->d.q[TX];
+	struct queue *q = &w->d.q[TX];
 	uint16_t head = queue_head(q);
-	char *p = self->d.mem + HUGE + head * SLOT;
+	char *p = w->d.mem + HUGE + head * SLOT;
 	struct segment s = { p, sizeof(struct virtio_net_hdr_mrg_rxbuf) + frame, false };
 
 	memset(p, 0, s.len);
@@ -346,36 +353,35 @@ static uint16_t send_packet(struct _test_data_zcopy *self, int port, uint32_t fr
 	port_address(port, (uint8_t *)p);
 	memcpy(p + 6, "\2ring\1", 6);
 	memcpy(p + 12, "\x88\xb5", 2);
-	queue_add(&self->d, q, &s, 1);
-	queue_publish(&self->d, q);
-	self->left[port]++;
+	queue_add(&w->d, q, &s, 1);
+	queue_publish(&w->d, q);
+	w->left[port]++;
 	return head;
 }
 
 /* Packets that stay, for the two ports by turns. */
-static void hold_packets(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
+static void hold_packets(struct __test_metadata *_metadata, struct world *w,
 			 uint16_t heads[HELD])
 {
-	long sent = net_number(self->to->name, "statistics/rx_packets");
+	long sent = net_number(w->to->name, "statistics/rx_packets");
 
 	for (int i = 0; i < HELD; i++)
-		heads[i] = send_packet(self, i % PORTS, 1000 + i);
-	ASSERT_TRUE(COMES(net_number(self->to->name, "statistics/rx_packets") ==
+		heads[i] = send_packet(w, i % PORTS, 1000 + i);
+	ASSERT_TRUE(COMES(net_number(w->to->name, "statistics/rx_packets") ==
 			  sent + HELD));
 }
 
-static uint16_t used_index(struct _test_data_zcopy *self)
+static uint16_t used_index(struct world *w)
 {
-	return load(&self->d.q[TX].vring.used->idx);
+	return load(&w->d.q[TX].vring.used->idx);
 }
 
 /* The next used element is of this head. */
-static void expect_used(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
-			uint16_t head)
+static void expect_used(struct __test_metadata *_metadata, struct world *w, uint16_t head)
 {
-	ASSERT_TRUE(COMES(used_index(self) != self->d.q[TX].last_used));
-	ASSERT_EQ(head, queue_used(&self->d, &self->d.q[TX], NULL)) {
-		TH_LOG("%s", self->d.vdev.error);
+	ASSERT_TRUE(COMES(used_index(w) != w->d.q[TX].last_used));
+	ASSERT_EQ(head, queue_used(&w->d, &w->d.q[TX], NULL)) {
+		TH_LOG("%s", w->d.vdev.error);
 	}
 }
 
@@ -383,27 +389,27 @@ static void expect_used(struct __test_metadata *_metadata, struct _test_data_zco
  * Those that are held are not used. A packet that is copied is used at once, before
  * them, and then the worker has looked at what is complete.
  */
-static void expect_held(struct __test_metadata *_metadata, struct _test_data_zcopy *self, int port)
+static void expect_held(struct __test_metadata *_metadata, struct world *w, int port)
 {
-	expect_used(_metadata, self, send_packet(self, port, 100));
-	EXPECT_EQ(used_index(self), self->d.q[TX].last_used);
+	expect_used(_metadata, w, send_packet(w, port, 100));
+	EXPECT_EQ(used_index(w), w->d.q[TX].last_used);
 }
 
 /* All that were held are used, once, in their order; and nothing else is. */
-static void expect_released(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
+static void expect_released(struct __test_metadata *_metadata, struct world *w,
 			    const uint16_t heads[HELD])
 {
 	for (int i = 0; i < HELD; i++)
-		expect_used(_metadata, self, heads[i]);
-	EXPECT_EQ(used_index(self), self->d.q[TX].last_used);
-	EXPECT_EQ(self->d.q[TX].avail, self->d.q[TX].last_used);
-	EXPECT_EQ(ENTRIES, (int)self->d.q[TX].nfree);
+		expect_used(_metadata, w, heads[i]);
+	EXPECT_EQ(used_index(w), w->d.q[TX].last_used);
+	EXPECT_EQ(w->d.q[TX].avail, w->d.q[TX].last_used);
+	EXPECT_EQ(ENTRIES, (int)w->d.q[TX].nfree);
 	for (int i = 0; i < PORTS; i++) {
-		EXPECT_TRUE(COMES(gone(i) == self->left[i])) {
-			TH_LOG("%ld of %ld left port %d", gone(i), self->left[i], i);
+		EXPECT_TRUE(COMES(gone(i) == w->left[i])) {
+			TH_LOG("%ld of %ld left port %d", gone(i), w->left[i], i);
 		}
 	}
-	ASSERT_OK(&self->d, device_gave_up(&self->d));
+	ASSERT_OK(&w->d, device_gave_up(&w->d));
 }
 
 static void unplug_all(struct __test_metadata *_metadata)
@@ -468,17 +474,17 @@ static void switch_accessors(struct __test_metadata *_metadata, struct device *d
 }
 
 /* Packets that nobody holds, by an accessor: mapped if and only if it maps. */
-static void expect_traffic(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
+static void expect_traffic(struct __test_metadata *_metadata, struct world *w,
 			   const char *accessor)
 {
-	long long mapped = vdev_stat(&self->d.vdev, TX, "mapped");
-	long long fallback = vdev_stat(&self->d.vdev, TX, "fallback");
+	long long mapped = vdev_stat(&w->d.vdev, TX, "mapped");
+	long long fallback = vdev_stat(&w->d.vdev, TX, "fallback");
 	const int count = 2000;
 
 	for (int i = 0; i < count; i++)
-		expect_used(_metadata, self, send_packet(self, i % PORTS, 1000));
-	mapped = vdev_stat(&self->d.vdev, TX, "mapped") - mapped;
-	fallback = vdev_stat(&self->d.vdev, TX, "fallback") - fallback;
+		expect_used(_metadata, w, send_packet(w, i % PORTS, 1000));
+	mapped = vdev_stat(&w->d.vdev, TX, "mapped") - mapped;
+	fallback = vdev_stat(&w->d.vdev, TX, "fallback") - fallback;
 	if (!strcmp(accessor, "ringmap")) {
 		EXPECT_GE(mapped, count);
 		EXPECT_LE(fallback * 20, mapped) {
@@ -496,13 +502,14 @@ static void expect_traffic(struct __test_metadata *_metadata, struct _test_data_
  */
 TEST_F_TIMEOUT(zcopy, late, PATIENCE)
 {
-	struct device *d = &self->d;
+	struct world *w = &self->w;
+	struct device *d = &w->d;
 	uint16_t heads[HELD];
 	long long dropped;
 
 	for (int round = 0; round < 1100 / HELD; round++) {
-		hold_packets(_metadata, self, heads);
-		EXPECT_EQ(used_index(self), d->q[TX].last_used);
+		hold_packets(_metadata, w, heads);
+		EXPECT_EQ(used_index(w), d->q[TX].last_used);
 		dropped = vdev_stat(&d->vdev, TX, "dropped");
 		switch (round % 4) {
 		case 1:
@@ -518,17 +525,17 @@ TEST_F_TIMEOUT(zcopy, late, PATIENCE)
 		}
 		if (round % 4 == 1 && !strcmp(variant->accessor, "ringmap"))
 			EXPECT_LT(dropped, vdev_stat(&d->vdev, TX, "dropped"));
-		expect_held(_metadata, self, 1);
+		expect_held(_metadata, w, 1);
 		ASSERT_EQ(0, unplug(1));
-		ASSERT_TRUE(COMES(gone(1) == self->left[1]));
-		expect_held(_metadata, self, 0);
+		ASSERT_TRUE(COMES(gone(1) == w->left[1]));
+		expect_held(_metadata, w, 0);
 		ASSERT_EQ(0, unplug(0));
-		expect_released(_metadata, self, heads);
+		expect_released(_metadata, w, heads);
 		ASSERT_OK(d, vdev_set_accessor(&d->vdev, variant->accessor));
 		plug_all(_metadata);
 	}
 	unplug_all(_metadata);
-	expect_traffic(_metadata, self, variant->accessor);
+	expect_traffic(_metadata, w, variant->accessor);
 }
 
 /* --- what must wait for the packets --- */
@@ -568,84 +575,87 @@ static bool waits_for_event(pid_t pid, pid_t tid)
  * A request that ends the use of a TAP waits for the packets that it has. Meanwhile the
  * accessor can be switched, and the memory of the rings changes.
  */
-static void expect_waits(struct __test_metadata *_metadata, struct _test_data_zcopy *self,
+static void expect_waits(struct __test_metadata *_metadata, struct world *w,
 			 const char *accessor, unsigned long request, int fd,
 			 const uint16_t heads[HELD])
 {
-	struct waiter w = { .d = &self->d, .request = request, .fd = fd };
+	struct waiter req = { .d = &w->d, .request = request, .fd = fd };
 	pthread_t thread;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, waits, &w));
-	ASSERT_TRUE(COMES(w.over || (w.tid && waits_for_event(getpid(), w.tid))));
-	switch_accessors(_metadata, &self->d, accessor);
-	zap_rings(&self->d);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, waits, &req));
+	ASSERT_TRUE(COMES(req.over || (req.tid && waits_for_event(getpid(), req.tid))));
+	switch_accessors(_metadata, &w->d, accessor);
+	zap_rings(&w->d);
 	/* One that waits for what is left of them */
 	ASSERT_EQ(0, unplug(1));
-	ASSERT_TRUE(COMES(gone(1) == self->left[1]));
-	EXPECT_TRUE(COMES(w.over || waits_for_event(getpid(), w.tid)));
-	EXPECT_FALSE(w.over);
-	EXPECT_EQ(used_index(self), self->d.q[TX].last_used);
+	ASSERT_TRUE(COMES(gone(1) == w->left[1]));
+	EXPECT_TRUE(COMES(req.over || waits_for_event(getpid(), req.tid)));
+	EXPECT_FALSE(req.over);
+	EXPECT_EQ(used_index(w), w->d.q[TX].last_used);
 	ASSERT_EQ(0, unplug(0));
 	ASSERT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_EQ(0, w.ret);
+	EXPECT_EQ(0, req.ret);
 	/* What is reset uses nothing any more. */
 	if (request != VHOST_RESET_OWNER)
-		expect_released(_metadata, self, heads);
+		expect_released(_metadata, w, heads);
 	plug_all(_metadata);
 }
 
 TEST_F_TIMEOUT(zcopy, backend_swapped, PATIENCE)
 {
-	struct device *d = &self->d;
+	struct world *w = &self->w;
+	struct device *d = &w->d;
 	uint16_t heads[HELD];
 
 	for (int round = 0; round < 5; round++) {
-		struct tap *other = &self->tap[!(round % TAPS)];
+		struct tap *other = &w->tap[!(round % TAPS)];
 
-		hold_packets(_metadata, self, heads);
-		expect_waits(_metadata, self, variant->accessor, VHOST_NET_SET_BACKEND,
+		hold_packets(_metadata, w, heads);
+		expect_waits(_metadata, w, variant->accessor, VHOST_NET_SET_BACKEND,
 			     other->fd, heads);
-		self->to = other;
-		hold_packets(_metadata, self, heads);
-		expect_waits(_metadata, self, variant->accessor, VHOST_NET_SET_BACKEND,
+		w->to = other;
+		hold_packets(_metadata, w, heads);
+		expect_waits(_metadata, w, variant->accessor, VHOST_NET_SET_BACKEND,
 			     -1, heads);
-		ASSERT_EQ(0, set_backend(d, self->to->fd));
+		ASSERT_EQ(0, set_backend(d, w->to->fd));
 	}
 	unplug_all(_metadata);
-	expect_traffic(_metadata, self, variant->accessor);
+	expect_traffic(_metadata, w, variant->accessor);
 }
 
 TEST_F_TIMEOUT(zcopy, owner_reset, PATIENCE)
 {
+	struct world *w = &self->w;
 	uint16_t heads[HELD];
 
-	hold_packets(_metadata, self, heads);
-	expect_waits(_metadata, self, variant->accessor, VHOST_RESET_OWNER, -1, heads);
+	hold_packets(_metadata, w, heads);
+	expect_waits(_metadata, w, variant->accessor, VHOST_RESET_OWNER, -1, heads);
 	/* Nor does it use anything later. */
-	EXPECT_EQ(used_index(self), self->d.q[TX].last_used);
-	device_close(&self->d);
-	open_device(_metadata, self, variant->accessor);
+	EXPECT_EQ(used_index(w), w->d.q[TX].last_used);
+	device_close(&w->d);
+	open_device(_metadata, w, variant->accessor);
 	unplug_all(_metadata);
-	expect_traffic(_metadata, self, variant->accessor);
+	expect_traffic(_metadata, w, variant->accessor);
 }
 
 /* The end of an owner waits for its packets, too. */
 TEST_F_TIMEOUT(zcopy, owner_killed, PATIENCE)
 {
+	struct world *w = &self->w;
 	uint16_t heads[HELD];
-	char path[sizeof(self->d.vdev.debugfs)];
+	char path[sizeof(w->d.vdev.debugfs)];
 	int status, ready[2];
 	pid_t pid;
 	char c;
 
-	device_close(&self->d);
+	device_close(&w->d);
 	ASSERT_EQ(0, pipe(ready));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		open_device(_metadata, self, variant->accessor);
-		hold_packets(_metadata, self, heads);
-		memcpy(path, self->d.vdev.debugfs, sizeof(path));
+		open_device(_metadata, w, variant->accessor);
+		hold_packets(_metadata, w, heads);
+		memcpy(path, w->d.vdev.debugfs, sizeof(path));
 		if (write(ready[1], path, sizeof(path)) == sizeof(path))
 			for (;;)
 				pause();
@@ -667,8 +677,8 @@ TEST_F_TIMEOUT(zcopy, owner_killed, PATIENCE)
 	close(ready[0]);
 	EXPECT_TRUE(COMES(gone(0) == HELD / PORTS));
 	EXPECT_TRUE(COMES(access(path, F_OK)));
-	open_device(_metadata, self, variant->accessor);
-	expect_traffic(_metadata, self, variant->accessor);
+	open_device(_metadata, w, variant->accessor);
+	expect_traffic(_metadata, w, variant->accessor);
 }
 
 /* How many objects of a slab cache are allocated. */
@@ -686,15 +696,16 @@ static long slab_objects(const char *cache)
 /* What counts the packets of a queue is freed with the device, and at its reset. */
 TEST_F_TIMEOUT(zcopy, count_freed, PATIENCE)
 {
+	struct world *w = &self->w;
 	const int devices = 300;
 	long before = slab_objects("kmalloc-64");
 
 	ASSERT_LT(0, before);
 	for (int i = 0; i < devices; i++) {
-		device_close(&self->d);
-		open_device(_metadata, self, variant->accessor);
+		device_close(&w->d);
+		open_device(_metadata, w, variant->accessor);
 		if (i % 2)
-			ASSERT_EQ(0, ioctl(self->d.vdev.fd, VHOST_RESET_OWNER));
+			ASSERT_EQ(0, ioctl(w->d.vdev.fd, VHOST_RESET_OWNER));
 	}
 	/* What is freed takes time. */
 	EXPECT_TRUE(COMES(slab_objects("kmalloc-64") < before + devices / 2)) {
