@@ -73,6 +73,8 @@ help-all:
 #+                      accessor
 #+   make modules       vhost as modules: parameters, unloading, the vDPA simulator;
 #+                      T=name runs one test
+#+   make migrate       migrate a guest in the VM, with compression and postcopy, by
+#+                      each accessor; ROUNDS=5
 #+   make self-compare  20 comparisons of an accessor with itself
 #+   make readers       vhostctl's traces, read by trace-cmd of other releases; and
 #+                      the same traffic by their perf
@@ -164,7 +166,7 @@ vhostctl:
 # Tests
 tests := selftests storm fuzz mutants off-proof barriers order mm-causes guest \
 	 doc-check vhostctl-test bisect-check hmm-tests stock-check self-compare modules \
-	 readers
+	 readers migrate
 .PHONY: $(tests) model
 script = $@
 doc-check: script = docs
