@@ -64,10 +64,14 @@ function print_packet_limits(  i, f, w, what) {
 	for (i = 1; i <= workloads[0]; i++) {
 		w = workloads[i] " "
 		split(w, f)
-		what = f[1] ", " f[2] " under way: "
+		what = (f[1] == "chain" ? "chains of 255" : f[1]) ", " f[2] " under way: "
 		limit(what "STAC and LFENCE of metadata, ringmap", mstac[w "ringmap"] + mlfence[w "ringmap"], 0)
 		if (f[1] == "tx" && f[2] <= 64)
 			print_tx_limits(what, w, f[2])
+		if (f[1] == "chain") {
+			limit(what "sections under the map lock", sections[w "ringmap"], sections_goal(f[2]))
+			limit(what "instructions, ringmap against base", insns[w "ringmap"] / insns[w "base"], 1)
+		}
 		if (f[2] == 64) {
 			limit(what "instructions, ringmap against uaccess", insns[w "ringmap"] / insns[w "uaccess"], 1)
 			if (f[1] == "tx")

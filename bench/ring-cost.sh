@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # ring-cost.sh: what the kernel executes for a packet through vhost-net, counted by a
 # QEMU plugin: by each accessor on our kernel, and on one with our options off (in
-# machine code the base; see off-proof.sh). One processor, its locks kept. And how many
-# instructions the map lock is held for at most, in that traffic and where it is worst.
+# machine code the base; see off-proof.sh). One processor, its locks kept. "chain" is TX with
+# 255 descriptors a packet. And how many instructions the map lock is held for at most, in
+# that traffic and where it is worst.
 . bench/count.sh
 
 out=$logs/ring-cost

@@ -2,7 +2,8 @@
 /*
  * Packets for an instruction counter: for each of the modes named on the command
  * line and each number of packets under way, on TX alone and there and back, a
- * warm-up and then a bracket of two no-ops that the counter knows. The modes come one
+ * warm-up and then a bracket of two no-ops that the counter knows; at last packets of as
+ * many descriptors as a ring nearly has, on TX alone, one by one. The modes come one
  * after the other, each as the default of new devices: before the first one that is not
  * uaccess, nobody has used anything else.
  *
@@ -30,6 +31,7 @@
 #include "vring.h"
 
 #define PACKETS	4096
+#define CHAIN	255	/* descriptors */
 #define PAGE	4096UL
 
 static int interval;
@@ -50,7 +52,12 @@ static void *reserved_memory(size_t len)
 	return p;
 }
 
-static void run(const char *mode, unsigned int window, bool sink)
+struct workload {
+	const char *direction;
+	unsigned int window, chain, packets;
+};
+
+static void run(const char *mode, const struct workload *w)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
 	bool unmappable = !strcmp(mode, "unmappable");
@@ -58,26 +65,30 @@ static void run(const char *mode, unsigned int window, bool sink)
 	long long sections = 0;
 	struct vring_dev d;
 
-	cfg.window = window;
-	cfg.sink = sink;
+	cfg.window = w->window;
+	cfg.sink = strcmp(w->direction, "both");
+	cfg.chain = w->chain;
+	/* Each descriptor but the first has a part of the frame. */
+	if (cfg.min_frame < w->chain)
+		cfg.min_frame = w->chain;
 	cfg.max_frame = cfg.min_frame;
 	if (unmappable)
 		cfg.memory = reserved_memory(vring_ring_bytes(&cfg));
 	if ((strcmp(mode, "base") && vdev_set_default(&d.vdev, accessor)) ||
-	    vring_open(&d, &cfg) || vring_start(&d) || vring_run(&d, PACKETS, NULL))
+	    vring_open(&d, &cfg) || vring_start(&d) || vring_run(&d, w->packets, NULL))
 		errx(1, "%s", d.vdev.error);
 	if (strcmp(mode, "base"))
 		sections = -vring_stat_sum(&d, "sections");
 	begin_count();
-	if (vring_run(&d, PACKETS, NULL))
+	if (vring_run(&d, w->packets, NULL))
 		errx(1, "%s", d.vdev.error);
 	end_count();
 	if (strcmp(mode, "base"))
 		sections += vring_stat_sum(&d, "sections");
 	if (unmappable && vring_stat_sum(&d, "fills"))
 		errx(1, "rings in %s were mapped", getenv("RINGMAP_RESERVED"));
-	printf("%d %s %s %u %d %lld\n", ++interval, sink ? "tx" : "both", mode,
-	       window, PACKETS, sections);
+	printf("%d %s %s %u %u %lld\n", ++interval, w->direction, mode, w->window,
+	       w->packets, sections);
 	fflush(stdout);
 	vring_close(&d);
 }
@@ -156,7 +167,13 @@ static void schedule(int policy)
 
 int main(int argc, char **argv)
 {
-	static const unsigned int windows[] = { 1, 16, 64, 128 };
+	static const struct workload workloads[] = {
+		{ "both", 1, 0, PACKETS }, { "both", 16, 0, PACKETS },
+		{ "both", 64, 0, PACKETS }, { "both", 128, 0, PACKETS },
+		{ "tx", 1, 0, PACKETS }, { "tx", 16, 0, PACKETS },
+		{ "tx", 64, 0, PACKETS }, { "tx", 128, 0, PACKETS },
+		{ "chain", 1, CHAIN, PACKETS / 8 },
+	};
 	bool bad;
 
 	if (argc < 2)
@@ -164,9 +181,8 @@ int main(int argc, char **argv)
 	bad = !strcmp(argv[argc - 1], "bad");
 	schedule(SCHED_FIFO);
 	for (int i = 1; i < argc - bad; i++)
-		for (int sink = 0; sink < 2; sink++)
-			for (unsigned int w = 0; w < sizeof(windows) / sizeof(*windows); w++)
-				run(argv[i], windows[w], sink);
+		for (unsigned int w = 0; w < sizeof(workloads) / sizeof(*workloads); w++)
+			run(argv[i], &workloads[w]);
 	schedule(SCHED_OTHER);
 	if (bad) {
 		run_bad("huge", VRING_THP, true);
