@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # check-peers.sh [VERSION...]: migrate with multifd-adaptive to QEMUs of distributions, which
-# do not know it: peers.sh says which. The memory that arrives is compared.
+# do not know it: peers.sh says which. The memory that arrives is compared. T=name for one
+# test.
 . scripts/common.sh
 . qemu/common.sh
 
-tests=(/x86_64/migration/adaptive/{zlib,zstd,one-channel,cancel})
+tests=(zlib zstd one-channel cancel)
+[ -z "${T:-}" ] || tests=("$T")
 out=$qemu/build
 export QTEST_QEMU_BINARY=$out/qemu-system-x86_64
 qemu/build.sh qemu-system-x86_64 tests/qtest/migration-test > /dev/null
@@ -35,7 +37,7 @@ while read -r found peer; do
 	mkdir -p "${start%/*}"
 	starter "$peer" "$found" > "$start"
 	chmod +x "$start"
-	for t in "${tests[@]}"; do
+	for t in "${tests[@]/#//x86_64/migration/adaptive/}"; do
 		say "$t to QEMU $found"
 		log=$logs/qemu-peer-$found${t//\//-}.log
 		if QTEST_QEMU_BINARY_DST=$start \

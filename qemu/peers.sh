@@ -42,26 +42,30 @@ fetch() {
 		dpkg-deb -x "$deb" "$dir.new/root" || return 1
 	done
 	rm -rf "$dir.new/debs" "$dir.new/status"
-	write_start "$dir" > "$dir.new/qemu-system-x86_64"
-	chmod +x "$dir.new/qemu-system-x86_64"
 	rm -rf "$dir"
 	mv "$dir.new" "$dir"
 }
 
-# write_start DIR: a script that runs it by its own loader, libraries and firmware
+# write_start DIR: a script that runs it by its own loader, libraries and firmware. Modules
+# of the installed QEMU would be found where it looks for its own; they are covered.
 write_start() {
 	cat <<-END
 	#!/bin/sh
 	root=$1/root
-	libraries=\$root/usr/lib/x86_64-linux-gnu:\$root/lib/x86_64-linux-gnu
-	for loader in "\$root"/usr/lib64/ld-linux-x86-64.so.2 "\$root"/lib64/ld-linux-x86-64.so.2 \\
-		"\$root"/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 \\
-		"\$root"/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2; do
+	lib=/usr/lib/x86_64-linux-gnu
+	libraries=\$root\$lib:\$root/lib/x86_64-linux-gnu
+	for loader in "\$root"/usr/lib64 "\$root"/lib64 "\$root\$lib" "\$root"/lib/x86_64-linux-gnu; do
+		loader=\$loader/ld-linux-x86-64.so.2
 		[ ! -e "\$loader" ] || break
 	done
-	export QEMU_MODULE_DIR="\$root/usr/lib/x86_64-linux-gnu/qemu"
-	exec "\$loader" --library-path "\$libraries" "\$root/usr/bin/qemu-system-x86_64" \\
+	export QEMU_MODULE_DIR="\$root\$lib/qemu"
+	set -- "\$loader" --library-path "\$libraries" "\$root/usr/bin/qemu-system-x86_64" \\
 		-L "\$root/usr/share/qemu" -L "\$root/usr/share/seabios" -L "\$root/usr/lib/ipxe/qemu" "\$@"
+	[ -d "\$lib/qemu" ] || exec "\$@"
+	user=
+	[ "\$(id -u)" = 0 ] || user=--map-root-user
+	exec unshare --mount \$user sh -c 'mount --bind "\$1" "\$2" && shift 2 && exec "\$@"' sh \\
+		"\$root\$lib/qemu" "\$lib/qemu" "\$@"
 	END
 }
 
@@ -78,7 +82,11 @@ for wanted in "$@"; do
 	path=$peers/$wanted/qemu-system-x86_64
 	case $wanted in
 	installed) path=/usr/bin/qemu-system-x86_64 ;;
-	*) [ -x "$path" ] || fetch "$wanted" || continue ;;
+	*)
+		[ -d "$peers/$wanted" ] || fetch "$wanted" || continue
+		write_start "$peers/$wanted" > "$path"
+		chmod +x "$path"
+		;;
 	esac
 	tell "$path" || true
 done
