@@ -17,7 +17,7 @@ for set in "$@"; do
 	qemu) packages+=(gcc libc6-dev git ccache pkg-config dpkg-dev meson ninja-build
 		libglib2.0-dev libpixman-1-dev libzstd-dev libgnutls28-dev libfdt-dev zlib1g-dev
 		libjson-c-dev gnuplot-nox fonts-dejavu-core seabios ipxe-qemu qemu-system-data) ;;
-	deb) packages+=(debhelper dh-dkms lintian debootstrap pkg-config libtracecmd-dev libtracefs-dev
+	deb) packages+=(debhelper dh-dkms kmod lintian debootstrap pkg-config libtracecmd-dev libtracefs-dev
 		libtraceevent-dev libjson-c-dev) ;;
 	model) packages+=(spin gcc libc6-dev) ;;
 	*) echo "deps: no set '$set'" >&2; exit 1 ;;
