@@ -5,7 +5,7 @@
 . scripts/common.sh
 . qemu/common.sh
 
-tests=(zlib zstd one-channel cancel)
+tests=(stopped/zlib stopped/zstd zlib zstd cancel)
 [ -z "${T:-}" ] || tests=("$T")
 out=$qemu/build
 export QTEST_QEMU_BINARY=$out/qemu-system-x86_64
