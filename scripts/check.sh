@@ -10,6 +10,7 @@ git rev-parse -q --verify HEAD > /dev/null || die "git does not read this checko
 # What a part runs on is for this script to say.
 export VARIANT=vm
 unset FORCE MEND PROOFS QUICK SECONDS_OF_TRAFFIC TIMEOUT SANITIZE T WORKERS QEMU
+unset FORCE MEND PROOFS QUICK ROUNDS SECONDS_OF_TRAFFIC TIMEOUT SANITIZE T
 
 full=${1:-} only=${PART:-}
 verdicts=$cache/verdicts
@@ -135,6 +136,7 @@ if [ -n "$full" ]; then
 	part readers "${vm[@]}" tools vm scripts/apt.sh tests/{readers.sh,gaps.py} "$(date +%F)" -- tests/readers.sh
 	part self-compare "${vm[@]}" tools tests/self-compare.sh -- tests/self-compare.sh
 	part guest "${vm[@]}" vm tests/guest.sh "${vsock[@]}" -- tests/guest.sh
+	part migrate "${vm[@]}" tools vm tests/migrate.sh -- env ROUNDS=5 tests/migrate.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
 	part qemu-7.2 qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh
 	part qemu-7.2-sanitize qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE=1 T= qemu/check.sh
