@@ -149,7 +149,7 @@ install_packages() {
 }
 
 guest_on() {
-	boot "$1" guest --quiet -- "mount --bind $root/lib/modules /lib/modules
+	boot "$1" guest --quiet -- "mkdir -p /lib/modules; mount --bind $root/lib/modules /lib/modules
 		modprobe -a vhost_net vhost_vsock tun
 		sh $here/vm/in-guest.sh outer $kernel $bin/ringvm $vsock/vsock_test ringmap"
 }
@@ -157,7 +157,7 @@ guest_on() {
 remove_package() {
 	local k=$1
 	apt dpkg -r vhost-ringmap-dkms || return 1
-	boot "$k" removed --quiet -- "mount --bind $root/lib/modules /lib/modules;
+	boot "$k" removed --quiet -- "mkdir -p /lib/modules; mount --bind $root/lib/modules /lib/modules;
 		modprobe vhost_net && modinfo -n vhost_net vhost &&
 		[ ! -e /sys/module/vhost_ringmap ] && [ -c /dev/vhost-net ]"
 }
@@ -179,7 +179,7 @@ selftests_on() {
 	install_test_modules "$k" || return 1
 	for suite in vhost null vsock scsi debugfs; do
 		boot "$k" "selftests-$suite" --tap 1 --skips configs/skips --append numa=fake=2 -- \
-			"mount --bind $root/lib/modules /lib/modules
+			"mkdir -p /lib/modules; mount --bind $root/lib/modules /lib/modules
 			 modprobe -a vhost_net vhost_vsock vhost_scsi vhost_test brd zram tun tcm_loop
 			 sh $here/vm/in-vm.sh $selftests $selftests/$(suite_program "$suite") ${without[*]}" || rc=1
 	done

@@ -10,6 +10,7 @@ root=$1 load=$2
 . "$here/traffic.sh"
 # All else of the root may be of another release.
 vhostctl() { "$root/usr/sbin/vhostctl" "$@"; }
+mkdir -p /lib/modules
 mount --bind "$root/lib/modules" /lib/modules
 mkdir -p /var/lib/dkms
 mount --bind "$root/var/lib/dkms" /var/lib/dkms
