@@ -9,8 +9,7 @@
 git rev-parse -q --verify HEAD > /dev/null || die "git does not read this checkout"
 # What a part runs on is for this script to say.
 export VARIANT=vm
-unset FORCE MEND PROOFS QUICK SECONDS_OF_TRAFFIC TIMEOUT SANITIZE T WORKERS QEMU
-unset FORCE MEND PROOFS QUICK ROUNDS SECONDS_OF_TRAFFIC TIMEOUT SANITIZE T
+unset FORCE MEND PROOFS QUICK ROUNDS SECONDS_OF_TRAFFIC TIMEOUT SANITIZE T WORKERS QEMU
 
 full=${1:-} only=${PART:-}
 verdicts=$cache/verdicts
