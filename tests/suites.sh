@@ -8,7 +8,7 @@ suite_of() {
 	case $1 in
 	cause.* | keep.* | global.*) echo mm ;;
 	faults.* | odd.* | reverted_2019.*) echo faults ;;
-	owner.* | busy.*) echo owner ;;
+	owner.* | busy.* | first_notifier.*) echo owner ;;
 	base.* | debugfs.* | null.* | vsock.* | scsi.* | zcopy.*) echo "${1%%.*}" ;;
 	*) echo vhost ;;
 	esac

@@ -603,20 +603,73 @@ static void set_owner(struct vhost_dev *dev, const struct vhost_ringmap_task *ow
 	mutex_unlock(&devices_lock);
 }
 
+static bool ringmap_ignore(struct mmu_interval_notifier *sub,
+			   const struct mmu_notifier_range *range, unsigned long cur_seq)
+{
+	mmu_interval_set_seq(sub, cur_seq);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops ringmap_first_ops = {
+	.invalidate = ringmap_ignore,
+};
+
+/**
+ * ringmap_first_notifier() - spare the data path the first notifier of a process
+ * @rm: the queue's ringmap
+ *
+ * The first interval notifier of a process takes the mmap lock for writing, and the lock
+ * of each mapping. Where others hold the mmap lock, or where there are many mappings, that
+ * takes long, and the data path does it with the queue's mutex held. Later notifiers take
+ * none of these locks. So insert one here, for any range, and remove it.
+ *
+ * Does nothing if the queue does not use mappings, or has no owner: who sets the accessor
+ * and who sets the owner both call this, after they did. Where it fails, the data path
+ * tries again.
+ *
+ * Context: process context; waits for the mmap lock of the owner, and for the end of
+ * invalidations that are under way. Caller holds the fill mutex.
+ */
+void ringmap_first_notifier(struct vhost_ringmap *rm)
+{
+	const struct vhost_dev *dev = ringmap_vq(rm)->dev;
+	struct mmu_interval_notifier sub;
+	struct mm_struct *mm;
+
+	lockdep_assert_held(&rm->fill_mutex);
+	if (rm->accessor != VHOST_ACCESSOR_RINGMAP)
+		return;
+	/* An owner that is recorded stays until nobody calls this. */
+	mutex_lock(&devices_lock);
+	mm = dev->ringmap_owner.pid ? dev->mm : NULL;
+	mutex_unlock(&devices_lock);
+	if (mm && !mmu_interval_notifier_insert(&sub, mm, 0, PAGE_SIZE, &ringmap_first_ops))
+		mmu_interval_notifier_remove(&sub);
+}
+
 /**
  * vhost_ringmap_set_owner() - record whose memory a device's rings are in
  * @dev: device that belongs to the current process from now on
  *
  * It is another than the opener's where the device file was handed over.
  *
- * Context: process context; may sleep. The device's mutex is held.
+ * Context: process context; waits for the process' mmap lock, and for the end of
+ * invalidations that are under way. The device's mutex is held.
  */
 void vhost_ringmap_set_owner(struct vhost_dev *dev)
 {
 	struct vhost_ringmap_task owner;
+	struct vhost_ringmap *rm;
+	int i;
 
 	record_task(&owner);
 	set_owner(dev, &owner);
+	for (i = 0; i < dev->nvqs; i++) {
+		rm = &dev->vqs[i]->ringmap;
+		mutex_lock(&rm->fill_mutex);
+		ringmap_first_notifier(rm);
+		mutex_unlock(&rm->fill_mutex);
+	}
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_set_owner);
 

@@ -51,6 +51,7 @@ enum vhost_miss ringmap_fill(struct vhost_virtqueue *vq, int type, unsigned long
 void ringmap_set_mode(struct vhost_ringmap *rm, int mode, int why);
 void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor, int why);
 
+void ringmap_first_notifier(struct vhost_ringmap *rm);
 void ringmap_control_init(void);
 void ringmap_control_exit(void);
 

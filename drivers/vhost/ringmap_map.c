@@ -488,8 +488,9 @@ void ringmap_set_mode(struct vhost_ringmap *rm, int mode, int why)
  * @accessor: enum vhost_accessor
  * @why: enum vhost_mode_reason, for the trace
  *
- * Context: process context; sleeps until invalidations of the rings that are under way
- * have ended. Caller holds no lock that an invalidation waits for.
+ * Context: process context; waits for the owner's mmap lock, and sleeps until
+ * invalidations that are under way have ended. Caller holds no lock that an invalidation
+ * waits for.
  */
 void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor, int why)
 {
@@ -502,6 +503,8 @@ void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor, int why)
 	old = rm->accessor;
 	WRITE_ONCE(rm->accessor, accessor);
 	WRITE_ONCE(rm->rest, 0);
+	/* The data path asks for no notifier while the fill mutex is held. */
+	ringmap_first_notifier(rm);
 	ringmap_set_mode(rm, accessor, why);
 	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++) {
 		rm->region[i].rest_next = 0;

@@ -251,6 +251,78 @@ TEST_F_TIMEOUT(busy, first_packets, PATIENCE)
 	}
 }
 
+/* --- who takes the owner's mmap lock for writing --- */
+
+#define TRACE		"/sys/kernel/tracing/"
+#define MMAP_LOCK	TRACE "events/mmap_lock/mmap_lock_acquire_returned/"
+
+FIXTURE(first_notifier) {
+	struct vring_dev d;
+};
+
+FIXTURE_VARIANT(first_notifier) {
+	bool by_default;	/* or set when there is an owner */
+};
+
+FIXTURE_VARIANT_ADD(first_notifier, set) { };
+FIXTURE_VARIANT_ADD(first_notifier, by_default) { .by_default = true };
+
+FIXTURE_SETUP(first_notifier)
+{
+	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	ASSERT_GT(write_text(MMAP_LOCK "filter", "write == 1"), 0);
+	close(open(TRACE "trace", O_WRONLY | O_TRUNC));
+	ASSERT_EQ(1, write_text(MMAP_LOCK "enable", "1"));
+}
+
+FIXTURE_TEARDOWN(first_notifier)
+{
+	write_text(MMAP_LOCK "enable", "0");
+	write_text(MMAP_LOCK "filter", "0");
+	vdev_set_default(&self->d.vdev, "uaccess");
+	vring_close(&self->d);
+}
+
+/* How often a task took an mmap lock for writing */
+static int locked_by(const char *task)
+{
+	FILE *f = fopen(TRACE "trace", "re");
+	char line[1024];
+	int n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, task) && strstr(line, "mmap_lock_acquire_returned");
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/*
+ * The first notifier of a process takes the lock, and all locks of its mappings. Whoever
+ * uses the rings first would do that with the queue's mutex held. With a device IOTLB, that
+ * is the worker.
+ */
+TEST_F_TIMEOUT(first_notifier, not_by_the_worker, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev *d = &self->d;
+	char mine[32], workers[32];
+
+	cfg.iotlb = true;
+	if (variant->by_default)
+		ASSERT_OK(d, vdev_set_default(&d->vdev, "ringmap"));
+	ASSERT_OK(d, vring_open(d, &cfg));
+	if (!variant->by_default)
+		ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
+	ASSERT_OK(d, vring_start(d));
+	ASSERT_OK(d, vring_run(d, FIRST, NULL));
+	EXPECT_GT(vring_stat_sum(d, "mapped"), 0);
+	snprintf(mine, sizeof(mine), "-%d ", getpid());
+	snprintf(workers, sizeof(workers), " vhost-%d-", getpid());
+	EXPECT_GT(locked_by(mine), 0);
+	EXPECT_EQ(0, locked_by(workers));
+}
+
 /* --- an owner in a process of its own --- */
 
 #define NUM		256	/* entries of a queue */
