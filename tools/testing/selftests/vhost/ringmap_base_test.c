@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -130,13 +131,13 @@ static bool worker_rests(struct __test_metadata *_metadata)
 
 /* A packet, the buffer [@p, @p + @len) and further packets, all at once but the first */
 static void send_among_packets(struct __test_metadata *_metadata, struct vring_dev *d,
-			       const void *p, uint32_t len)
+			       const void *p, uint32_t len, uint16_t flags)
 {
 	uint64_t received = d->res.received;
 	uint16_t used = used_idx(d);
 
 	ASSERT_OK(d, vring_send(d));
-	ASSERT_EQ(0, vring_add(d, p, len));
+	ASSERT_EQ(0, vring_add(d, p, len, flags));
 	for (int i = 0; i < GOOD; i++)
 		ASSERT_OK(d, vring_send(d));
 	ASSERT_OK(d, vring_idle(d));
@@ -154,10 +155,39 @@ TEST_F_TIMEOUT(base, short_packet, PATIENCE)
 {
 	struct vring_dev *d = &self->d;
 
-	send_among_packets(_metadata, d, spare_page(d), 5);
-	send_among_packets(_metadata, d, spare_page(d), 1);
-	send_among_packets(_metadata, d, spare_page(d), d->hdr_len - 1);
+	send_among_packets(_metadata, d, spare_page(d), 5, 0);
+	send_among_packets(_metadata, d, spare_page(d), 1, 0);
+	send_among_packets(_metadata, d, spare_page(d), d->hdr_len - 1, 0);
 	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
+/* A buffer for vhost to write, and one of no bytes */
+TEST_F_TIMEOUT(base, no_packet, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+
+	send_among_packets(_metadata, d, spare_page(d), 200, VRING_DESC_F_WRITE);
+	send_among_packets(_metadata, d, spare_page(d), 0, 0);
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
+/* The TAP's device is gone, so that the TAP refuses what is sent. */
+TEST_F_TIMEOUT(base, refused_packets, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	char name[IF_NAMESIZE], cmd[64];
+	uint16_t used;
+
+	ASSERT_NE(NULL, if_indextoname(d->ifindex, name));
+	snprintf(cmd, sizeof(cmd), "ip link delete %s", name);
+	ASSERT_EQ(0, system(cmd));
+	used = used_idx(d);
+	for (int i = 0; i < 10; i++)
+		ASSERT_OK(d, vring_send(d));
+	EXPECT_TRUE(wait_used(d, used + 10)) {
+		TH_LOG("%u of 10 buffers came back", (uint16_t)(used_idx(d) - used));
+	}
+	EXPECT_TRUE(worker_rests(_metadata));
 }
 
 TEST_F_TIMEOUT(base, unreadable_packet, PATIENCE)
@@ -166,11 +196,11 @@ TEST_F_TIMEOUT(base, unreadable_packet, PATIENCE)
 	char *hole = spare_page(d);
 
 	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_NONE));
-	send_among_packets(_metadata, d, hole, 200);
+	send_among_packets(_metadata, d, hole, 200, 0);
 	/* The header can be read, the packet cannot. */
-	send_among_packets(_metadata, d, hole - d->hdr_len, 200);
+	send_among_packets(_metadata, d, hole - d->hdr_len, 200, 0);
 	/* The packet ends in the page that cannot be read. */
-	send_among_packets(_metadata, d, hole - 100, 200);
+	send_among_packets(_metadata, d, hole - 100, 200, 0);
 	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_READ | PROT_WRITE));
 	ASSERT_OK(d, vring_run(d, 500, NULL));
 }

@@ -255,4 +255,42 @@ TEST_F_TIMEOUT(vsock, bad_packet, PATIENCE)
 	ASSERT_OK(d, vsock_guest_ends(v));
 }
 
+/*
+ * RX buffers that are for reading, too short or that cannot be written come back without a
+ * packet. What the host sends arrives whole, in those behind them.
+ */
+TEST_F_TIMEOUT(vsock, bad_buffer, PATIENCE)
+{
+	struct vsock *v = &self->v;
+	struct device *d = &v->d;
+	struct queue *q = &d->q[VSOCK_RX];
+	const uint16_t mask = q->vring.num - 1;
+	uint16_t first, hole;
+	eventfd_t n = 0;
+	char *page;
+
+	v->to_guest.fixed = 64;
+	ASSERT_OK(d, vsock_guest_connects(v, 9300));
+	ASSERT_OK(d, vsock_exchange(v, 10));
+	/* Buffers come back in order, two of them on a page. */
+	first = (q->last_used + 2) & ~1;
+	hole = q->order[(first + 2) & mask] & ~1;
+	q->vring.desc[q->order[first & mask]].flags &= ~VRING_DESC_F_WRITE;
+	q->vring.desc[q->order[(first + 1) & mask]].len = sizeof(struct virtio_vsock_hdr) - 1;
+	page = d->data + hole * PAGE / 2;
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_NONE));
+	ASSERT_EQ(20, vsock_host_sends(v, 20));
+	for (int ms = 0; ms < STALL * 1000 && v->to_guest.seq < v->host_sent; ms++) {
+		ASSERT_LE(0, vsock_reap(v)) { TH_LOG("%s", d->vdev.error); }
+		usleep(1000);
+	}
+	EXPECT_EQ(v->host_sent, v->to_guest.seq);
+	EXPECT_EQ(4, v->refused);
+	eventfd_read(q->err, &n);
+	EXPECT_LE(4U, n);
+	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vsock_exchange(v, 200));
+	ASSERT_OK(d, vsock_guest_ends(v));
+}
+
 TEST_HARNESS_MAIN

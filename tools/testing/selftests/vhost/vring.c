@@ -690,7 +690,7 @@ int vring_send(struct vring_dev *d)
 	return 0;
 }
 
-int vring_add(struct vring_dev *d, const void *p, uint32_t len)
+int vring_add(struct vring_dev *d, const void *p, uint32_t len, uint16_t flags)
 {
 	struct vring_queue *q = &d->q[VRING_TX];
 	uint16_t head;
@@ -699,7 +699,7 @@ int vring_add(struct vring_dev *d, const void *p, uint32_t len)
 		return -EAGAIN;
 	head = q->free[--q->nfree];
 	q->next[head] = head;
-	set_desc(d, q->vring.desc + head, p, len, 0, 0);
+	set_desc(d, q->vring.desc + head, p, len, flags, 0);
 	make_available(d, VRING_TX, head);
 	return 0;
 }

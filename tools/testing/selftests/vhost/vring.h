@@ -252,12 +252,13 @@ int vring_send(struct vring_dev *d);
  * @d: device
  * @p: in @d->buf
  * @len: bytes
+ * @flags: of the descriptor
  *
  * vhost sees it together with the next packet of vring_send().
  *
  * Return: 0, or -EAGAIN if no descriptor is free.
  */
-int vring_add(struct vring_dev *d, const void *p, uint32_t len);
+int vring_add(struct vring_dev *d, const void *p, uint32_t len, uint16_t flags);
 
 /** vring_reap() - take what vhost used on both queues; returns packets */
 int vring_reap(struct vring_dev *d);

@@ -125,6 +125,10 @@ static int guest_receive(struct vsock *v, const char *buf, uint32_t used)
 	struct device *d = &v->d;
 	struct virtio_vsock_hdr h;
 
+	if (!used) {
+		v->refused++;
+		return 0;
+	}
 	if (used < sizeof(h) || used > VSOCK_BUF)
 		return device_fail(d, 0, "a packet of %u bytes", used);
 	memcpy(&h, buf, sizeof(h));

@@ -53,6 +53,7 @@ struct vsock {
 	uint32_t host_offset;
 
 	int ops[8];			/* packets received, by operation */
+	int refused;			/* RX buffers that came back without a packet */
 	int no_credit;			/* times we had none */
 	int host_blocked;		/* times the host had none */
 	uint32_t shutdown_flags;
