@@ -1695,6 +1695,35 @@ TEST_F_TIMEOUT(iotlb, unread_misses, PATIENCE)
 	ASSERT_OK(d, vring_run(d, 1000, NULL));
 }
 
+/*
+ * vhost may read its rings and not write them. It asks for that too, and the answer wakes
+ * it.
+ */
+TEST_F_TIMEOUT(iotlb, rings_for_reading, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vhost_msg readable = {
+		.type = VHOST_IOTLB_MSG,
+		.iotlb = {
+			.iova = iova_of(d->ring_mem), .size = d->ring_len,
+			.uaddr = (uintptr_t)d->ring_mem, .perm = VHOST_ACCESS_RO,
+			.type = VHOST_IOTLB_UPDATE,
+		},
+	};
+
+	ASSERT_OK(d, vring_idle(d));
+	forget_misses(d);
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	ASSERT_EQ((ssize_t)sizeof(readable), write(d->vdev.fd, &readable, sizeof(readable)));
+	ASSERT_OK(d, vring_send(d));
+	EXPECT_EQ(iova_of(d->q[VRING_TX].vring.used), next_miss(d));
+	/* As an answer, an entry does not replace another. */
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, d->ring_len));
+	ASSERT_OK(d, vring_idle(d));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
 /* KiB of kernel memory that is not a cache */
 static long kernel_memory(void)
 {
