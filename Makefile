@@ -54,7 +54,7 @@ help-all:
 #+                      installs it
 #+   make qemu-refresh  write the commits in QEMU's tree back to qemu/$QEMU
 #+
-#+ Test (VARIANT=vm, modular, debug or kcsan selects the kernel where that makes sense)
+#+ Test (VARIANT=vm, modular, debug, kcsan or rt selects the kernel where it can)
 #+   make lint          checkpatch, sparse, W=1, shellcheck
 #+   make off-proof     options off: the same machine code as the base
 #+   make barriers      memory barriers and index clamps, in machine code
@@ -98,7 +98,8 @@ help-all:
 #+   QEMU           version of QEMU (7.2): a directory of qemu/
 #+   BASE           tarball of the base (/usr/src/linux-source-6.12.tar.xz)
 #+   RINGMAP_CACHE  where everything built is kept (~/.cache/ringmap)
-#+   VARIANT        kernel to build: vm (default), modular, debug, kcsan or off
+#+   VARIANT        kernel to build: vm (default), modular, debug, kcsan, rt
+#+                  (PREEMPT_RT) or off
 #+   WORKERS        with selftests and storm: kthread, where vhost's workers are
 #+                  threads of the kernel's and not of the owner's
 #+   JOBS           processors to use

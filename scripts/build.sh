@@ -43,10 +43,10 @@ targets=(bzImage)
 case $variant in
 vm) ;;
 demo) fragments=("${ours[@]}" configs/demo.config) ;;
-kcsan | debug) fragments+=("configs/$variant.config") ;;
+kcsan | debug | rt) fragments+=("configs/$variant.config") ;;
 modular) fragments+=(configs/modular.config) targets+=(modules) ;;
 off) fragments=(configs/vm.config configs/off.config) ;;
-*) die "VARIANT=$variant: choose vm, demo, debug, kcsan, modular or off" ;;
+*) die "VARIANT=$variant: choose vm, demo, debug, kcsan, rt, modular or off" ;;
 esac
 out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"

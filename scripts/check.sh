@@ -103,10 +103,12 @@ if [ -n "$full" ]; then
 	part selftests-kcsan "${vm[@]}" tools tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
 	part selftests-modular "${vm[@]}" tools tests/selftests.sh -- env VARIANT=modular T= tests/selftests.sh
 	part modules "${vm[@]}" tools vm tests/modules.sh -- env T= tests/modules.sh
+	part selftests-rt "${vm[@]}" tools tests/selftests.sh -- env VARIANT=rt T= tests/selftests.sh
 	part selftests-kthread "${vm[@]}" tools tests/selftests.sh -- \
 		env VARIANT=vm WORKERS=kthread T= tests/selftests.sh
 	part storm "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=vm tests/storm.sh
 	part storm-debug "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=debug tests/storm.sh
+	part storm-rt "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- env VARIANT=rt tests/storm.sh
 	part storm-kthread "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- \
 		env VARIANT=vm WORKERS=kthread tests/storm.sh
 	part fuzz-debug "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \

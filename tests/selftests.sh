@@ -13,8 +13,8 @@ load=()
 case $variant in
 vm) timeout=420 ;;
 modular) timeout=420 load=("${load_vhost[@]}") ;;
-debug | kcsan) timeout=2400 ;;
-*) die "VARIANT=$variant: selftests run on vm, modular, debug or kcsan" ;;
+debug | kcsan | rt) timeout=2400 ;;
+*) die "VARIANT=$variant: selftests run on vm, modular, debug, kcsan or rt" ;;
 esac
 choose_workers "$variant"
 prepare
@@ -38,6 +38,7 @@ run_suite() {
 	mm) under='' on=auto ;;
 	debugfs) on=single ;;
 	esac
+	[ "$variant" != rt ] || test="$(without_huge) $test"
 	[ "$name" != faults ] || key="RINGMAP_RESERVED=$reserved"
 	[ "$on" = single ] || key+=" STATIC_KEY_ON=1"
 	say "$name: running in the VM ($kind)"

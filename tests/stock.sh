@@ -173,15 +173,14 @@ install_test_modules() {
 }
 
 selftests_on() {
-	local k=$1 rc=0 suite without=()
-	# PREEMPT_RT excludes transparent huge pages.
-	case $k in *-rt-*) without=(-V thp -V mprotect_thp -V split) ;; esac
+	local k=$1 rc=0 suite without=''
+	case $k in *-rt-*) without=$(without_huge) ;; esac
 	install_test_modules "$k" || return 1
 	for suite in vhost null vsock scsi debugfs; do
 		boot "$k" "selftests-$suite" --tap 1 --skips configs/skips --append numa=fake=2 -- \
 			"mkdir -p /lib/modules; mount --bind $root/lib/modules /lib/modules
 			 modprobe -a vhost_net vhost_vsock vhost_scsi vhost_test brd zram tun tcm_loop
-			 sh $here/vm/in-vm.sh $selftests $selftests/$(suite_program "$suite") ${without[*]}" || rc=1
+			 sh $here/vm/in-vm.sh $selftests $selftests/$(suite_program "$suite") $without" || rc=1
 	done
 	return "$rc"
 }

@@ -7,8 +7,8 @@
 
 case $variant in
 vm) goals=(10000000 1000000 10000 3000) ;;
-debug | kcsan) goals=(1600000 10000 1000 1500) ;;
-*) die "VARIANT=$variant: the storm runs on vm, debug or kcsan" ;;
+debug | kcsan | rt) goals=(1600000 10000 1000 1500) ;;
+*) die "VARIANT=$variant: the storm runs on vm, debug, kcsan or rt" ;;
 esac
 choose_workers "$variant"
 prepare

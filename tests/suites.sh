@@ -44,3 +44,11 @@ choose_workers() {
 	*) die "WORKERS=$WORKERS: choose task or kthread" ;;
 	esac
 }
+
+# without_huge: what tells a test program to leave out what PREEMPT_RT excludes: transparent
+# huge pages, and with them HMM's test device; and NUMA balancing
+without_huge() {
+	printf -- '-V %s ' thp mprotect_thp split numa_hint
+	printf -- '-T %s ' huge_zero_page numa_hint uffd_move_huge collapse split split_zero_page \
+		split_freeze split_shmem migrate_device exclusive exclusive_end
+}

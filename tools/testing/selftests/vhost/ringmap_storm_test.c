@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -77,6 +78,17 @@ static int keys;
  * it, and a breakpoint is set in text which nobody may write, but drivers write rings.
  */
 static const char * const never[] = { "unknown", "exit", "hugetlb_cow", "uprobe" };
+
+/*
+ * A kernel with PREEMPT_RT has no transparent huge pages, and so no HMM test device,
+ * and no NUMA balancing.
+ */
+static const char * const never_realtime[] = {
+	"numa_hint", "collapse", "split", "split_drop", "migrate_device", "exclusive",
+	"exclusive_end",
+};
+
+static bool realtime;
 
 /* Nobody reaps a process whose memory a thread of the kernel's uses. */
 static bool reaped = true;
@@ -347,6 +359,7 @@ static void cut_gigabyte(void)
 #define REGULAR	(1 << VRING_REGULAR)
 #define HUGETLB	(1 << VRING_HUGETLB)
 #define SMALL	(ANON | THP | SHMEM | REGULAR)
+#define HMM	(1 << 30)	/* not on a kernel with PREEMPT_RT */
 
 static const struct {
 	void (*change)(void);
@@ -359,8 +372,8 @@ static const struct {
 	{ write_back, REGULAR },
 	{ page_out, ANON | THP | SHMEM },
 	{ move_to_node, SMALL },
-	{ to_device_memory, ANON },
-	{ exclusive, ANON },
+	{ to_device_memory, ANON | HMM },
+	{ exclusive, ANON | HMM },
 	{ fork_child, SMALL | HUGETLB },
 	{ track_writes, SMALL },
 	{ move_away_and_back, ANON },
@@ -379,7 +392,8 @@ static void *changer(void *arg)
 	(void)arg;
 	while (!storm.stop) {
 		way = (way + 1) % (sizeof(ways) / sizeof(ways[0]));
-		if (!(ways[way].kinds & (1 << storm.kind)))
+		if (!(ways[way].kinds & (1 << storm.kind)) ||
+		    (realtime && (ways[way].kinds & HMM)))
 			continue;
 		ways[way].change();
 		/* Cheap, and so what most of the invalidations are of. */
@@ -481,11 +495,20 @@ static void read_causes(void)
 		errx(1, MMU_STATS "stats has no causes");
 }
 
+static bool is_one_of(const char *name, const char * const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
 static bool is_never(const char *name)
 {
-	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
-		if (!strcmp(never[i], name))
-			return true;
+	if (is_one_of(name, never, sizeof(never) / sizeof(never[0])) ||
+	    (realtime && is_one_of(name, never_realtime, sizeof(never_realtime) /
+				   sizeof(never_realtime[0]))))
+		return true;
 	return !reaped && !strcmp(name, "oom_reap");
 }
 
@@ -673,6 +696,7 @@ int main(int argc, char **argv)
 {
 	unsigned long packets = 0, want[3];
 	time_t start = time(NULL), limit;
+	struct utsname kernel;
 
 	if (argc != 5)
 		errx(1, "usage: ringmap_storm_test PACKETS INVALIDATIONS SWITCHES SECONDS");
@@ -680,6 +704,7 @@ int main(int argc, char **argv)
 		want[i] = strtoul(argv[1 + i], NULL, 0);
 	limit = strtoul(argv[4], NULL, 0);
 	reaped = vdev_forks_workers();
+	realtime = !uname(&kernel) && strstr(kernel.version, "PREEMPT_RT");
 	write_text("/sys/kernel/mm/ksm/run", "1");
 	write_text("/sys/kernel/mm/ksm/sleep_millisecs", "5");
 	write_text("/sys/kernel/mm/ksm/pages_to_scan", "1000");
@@ -695,6 +720,8 @@ int main(int argc, char **argv)
 			errx(1, "after %ld s only %lu packets, %lld invalidations, %lu switches; unseen: %s",
 			     (long)(time(NULL) - start), packets, invalidations(),
 			     storm.switches, unseen() ?: "nothing");
+		if (realtime && n % KINDS == VRING_THP)
+			continue;
 		packets += turn(n % KINDS, n / KINDS % 2);
 		destroy(n % FATES);
 		fprintf(stderr, "%4ld s  %-10s %9lu packets %9lld invalidations %6lu switches\n",
