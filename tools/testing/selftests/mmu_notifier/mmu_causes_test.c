@@ -49,6 +49,7 @@
 #define TRACE	"/sys/kernel/tracing/"
 #define KSM	"/sys/kernel/mm/ksm/"
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
+#define NUMA_BALANCING	"/proc/sys/kernel/numa_balancing"
 
 #define NOTHING	0u
 #define MAPPED	1u
@@ -558,8 +559,11 @@ FIXTURE_SETUP(cause)
 				   0, NULL));
 	ASSERT_TRUE(has_file("/dev/test_mmu_notifier"))
 		TH_LOG("needs CONFIG_TEST_MMU_NOTIFIER");
-	write_file(THP "enabled", "madvise");
-	write_file("/proc/sys/kernel/numa_balancing", "0");
+	/* A kernel with PREEMPT_RT has neither, nor the tests that need them. */
+	if (has_file(THP "enabled"))
+		write_file(THP "enabled", "madvise");
+	if (has_file(NUMA_BALANCING))
+		write_file(NUMA_BALANCING, "0");
 }
 
 FIXTURE_TEARDOWN(cause)
@@ -992,7 +996,7 @@ TEST_F(cause, numa_hint)
 	write_file("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
 		   "10");
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
-	write_file("/proc/sys/kernel/numa_balancing", "1");
+	write_file(NUMA_BALANCING, "1");
 	while (!read_trace("numa_hint").ranges && time(NULL) < end) {
 		int i, n;
 
@@ -1000,7 +1004,7 @@ TEST_F(cause, numa_hint)
 			for (i = 0; i < 16; i++)
 				put(at + i * page, n);
 	}
-	write_file("/proc/sys/kernel/numa_balancing", "0");
+	write_file(NUMA_BALANCING, "0");
 	EXPECT_CAUSE("numa_hint", "NUMA balancing, two nodes", ALL);
 	EXPECT_SAME_PAGE(&self->w, true);
 	EXPECT_STORE_SEEN(&self->w);
