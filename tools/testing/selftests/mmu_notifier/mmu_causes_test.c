@@ -667,6 +667,19 @@ TEST_F(cause, hugetlb_hole)
 	EXPECT_SAME_PAGE(&self->w, true);
 }
 
+/*
+ * A page that is new waits in a batch of the CPU that it was new on, and is paged out
+ * only from there.
+ */
+static void run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 TEST_F(cause, unmap_folio)
 {
 	char *at = map_anon(page);
@@ -674,6 +687,7 @@ TEST_F(cause, unmap_folio)
 
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	while (!read_trace("unmap_folio").ranges && tries++ < 50) {
+		run_on(tries % sysconf(_SC_NPROCESSORS_ONLN));
 		ASSERT_EQ(madvise(at, page, MADV_PAGEOUT), 0);
 		sleep_ms(20);
 	}
