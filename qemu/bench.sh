@@ -2,10 +2,12 @@
 # bench.sh [demo]: pages per second of a migration by each policy of compression, over
 # bandwidth limits, speeds of the link, threads and ratios, against the ideal; and by multifd.
 # All runs are in out/qemu-bench/runs.jsonl. QUICK=1 is a subset, demo one without multifd.
+# This is of QEMU 7.2; pairs.sh is of the others.
 . scripts/common.sh
+. qemu/common.sh
 
-# What it compares are the policies of compress, which newer ones do not have.
-export QEMU=7.2
+# What follows compares the policies of compress, which newer ones do not have.
+[ "$version" = 7.2 ] || exec qemu/pairs.sh "$@"
 step() { say "[$SECONDS s] $*"; }
 live=yes
 what=(--limits '10,25,50,100,200,400,even' --links '25,100,even' --threads '1,2'

@@ -41,19 +41,25 @@ extern struct options {
 } opt;
 extern char path[], initrd[];	/* where the sink listens; of the guest that runs */
 
-/* main.c */
+/* util.c */
+void catch_signals(void);
 double now(void);		/* monotonic, in seconds */
 void nap(double seconds);	/* dies when the program was told to stop */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+void progress_of(int runs);	/* so many are planned, from now on */
 void progress(const char *set);	/* before each run */
 void add(struct json_object *run, const char *key, double value);
 void emit(struct json_object *run);	/* to stdout */
 double field(struct json_object *object, const char *section, const char *key);
+void set(struct json_object *parameters, const char *name, int64_t value);
+struct guest;
+void enable(struct guest *guest, const char *capability);
+
+/* main.c */
 #define DISTURBED 0.15		/* processors that other programs use */
 /* Seconds of processor time until now: of all programs, of this one, and of QEMU. */
-struct guest;
 struct usage { double at, all, own, qemu; };
 struct usage usage_now(struct guest *guest);
 void usage_add(struct json_object *run, struct guest *guest, const struct usage *from);
@@ -92,6 +98,38 @@ bool guest_said(struct guest *guest, const char *text);	/* on its console, or QE
 void guest_gone(struct guest *guest, const char *when) __attribute__((noreturn));
 double guest_cpu(struct guest *guest);	/* seconds of processor time that it used */
 void guest_stop(struct guest *guest);
+
+/* link.c: between two guests; one of them runs by the other's name */
+#define LINK_PORT 4444
+#define LINK_NEAR "10.0.0.1"	/* listen here */
+#define LINK_FAR "10.0.0.2"	/* and connect to this */
+struct link *link_start(void);
+/* Bytes per second on the way to LINK_PORT, 0: as fast as it can; seconds of a round trip. */
+void link_set(struct link *link, double rate, double rtt);
+uint64_t link_bytes(struct link *link);	/* on the way to LINK_PORT, with headers */
+uint64_t link_lost(struct link *link);
+void link_stop(struct link *link);
+
+/* goal.c: medians, goals, and what a JSON line holds */
+#define MOST_TURNS 32
+/* A goal and the cell that is furthest from it. */
+struct goal {
+	const char *text;
+	double bound;
+	bool most;		/* the bound is the most that may be, not the least */
+	bool best;		/* the cell that is nearest counts, not the furthest */
+	int count;
+	double worst;
+	char where[80];
+};
+void judge(struct goal *goal, double value, const char *where);
+bool verdict(const struct goal *goal);
+extern int unmeasured;		/* goals without a value in verdict() */
+double at(const double *values, int n, double share);	/* 0: least, 0.5: median, 1: most */
+double median(const double *values, int n);
+const char *text(struct json_object *run, const char *key);
+double number(struct json_object *run, const char *key);	/* NAN where there is none */
+void figure(int width, int digits, double value);
 
 /* live.c: a guest that runs and writes so many MB/s, by each policy in turns */
 void live(double dirty);

@@ -54,59 +54,8 @@ struct spec {
 	double rate;		/* ideal pages per second after it */
 };
 
-static atomic_int stopped;	/* by this signal */
 static char directory[32] = "/tmp/migbench-XXXXXX";
 char path[sizeof(directory) + 8], initrd[sizeof(directory) + 8];
-static int done, planned;
-static double began, said;
-
-double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec * 1e-9;
-}
-
-void nap(double seconds)
-{
-	struct timespec ts = { .tv_sec = seconds, .tv_nsec = fmod(seconds, 1) * 1e9 };
-
-	if (seconds > 0)
-		nanosleep(&ts, NULL);
-	if (stopped)
-		die("stopped by signal %d", stopped);
-}
-
-static void message(const char *kind, const char *fmt, va_list args)
-{
-	fprintf(stderr, "migbench: %s", kind);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-}
-
-void say(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	message("", fmt, args);
-}
-
-void die(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	message("error: ", fmt, args);
-	exit(1);
-}
-
-static void stop(int signal)
-{
-	stopped = signal;
-}
 
 static int alive;		/* closes with this process */
 static pid_t tidier;
@@ -148,16 +97,6 @@ struct samples {
 	int count;
 	bool finished;
 };
-
-double field(struct json_object *object, const char *section, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(object, section, &object) ||
-	    !json_object_object_get_ex(object, key, &value))
-		return 0;
-	return json_object_get_double(value);
-}
 
 static void look(struct guest *guest, struct sink *sink, struct samples *s)
 {
@@ -232,31 +171,6 @@ static double settling(const struct samples *s, double changed, double *rate)
 	       !(has_rate(s, t, t + mean, *rate) && has_rate(s, t, end, *rate)))
 		t += 0.1;
 	return t - changed;
-}
-
-void add(struct json_object *run, const char *key, double value)
-{
-	char digits[32];	/* no more than were measured */
-
-	snprintf(digits, sizeof(digits), "%.6g", value);
-	json_object_object_add(run, key, json_object_new_double_s(value, digits));
-}
-
-static void set(struct json_object *parameters, const char *name, int64_t value)
-{
-	json_object_object_add(parameters, name, json_object_new_int64(value));
-}
-
-static void enable(struct guest *guest, const char *capability)
-{
-	struct json_object *list = json_object_new_array(), *item = json_object_new_object(),
-			   *args = json_object_new_object();
-
-	json_object_object_add(item, "capability", json_object_new_string(capability));
-	json_object_object_add(item, "state", json_object_new_boolean(true));
-	json_object_array_add(list, item);
-	json_object_object_add(args, "capabilities", list);
-	json_object_put(guest_do(guest, "migrate-set-capabilities", args));
 }
 
 void migrate(struct guest *guest, const struct policy *policy, const char *method, int threads,
@@ -335,26 +249,6 @@ void usage_add(struct json_object *run, struct guest *guest, const struct usage 
 	warned |= others > DISTURBED;
 }
 
-void progress(const char *set)
-{
-	double t = now();
-
-	if (t - said >= 10) {
-		said = t;
-		if (done)
-			say("%d of %d runs, about %.0f s left: %s", done, planned,
-			    (planned - done) * (t - began) / done, set);
-	}
-	done++;
-}
-
-void emit(struct json_object *run)
-{
-	puts(json_object_to_json_string_ext(run, JSON_C_TO_STRING_PLAIN));
-	if (fflush(stdout))
-		die("cannot write the results");
-}
-
 /* Migrate once; the result is a line of JSON on stdout, and the caller's to put. */
 static struct json_object *run(const struct spec *s, int ram)
 {
@@ -427,14 +321,6 @@ static struct json_object *run(const struct spec *s, int ram)
 	return result;
 }
 
-static double get(struct json_object *run, const char *key)
-{
-	struct json_object *value;
-
-	json_object_object_get_ex(run, key, &value);
-	return json_object_get_double(value);
-}
-
 /* The speed at which raw pages alone make what compression alone makes. */
 static double even(double pages)
 {
@@ -449,8 +335,8 @@ static void calibrate(struct spec s, int ram, double *pages, double *bytes)
 	s.set = "calibrate";
 	s.policy = policies + CALIBRATE;
 	result = run(&s, ram);
-	*pages = get(result, "pages_per_s");
-	*bytes = get(result, "bytes_per_page");
+	*pages = number(result, "pages_per_s");
+	*bytes = number(result, "bytes_per_page");
 	json_object_put(result);
 	if (s.method || !opt.use[ADAPTIVE])
 		return;
@@ -458,7 +344,7 @@ static void calibrate(struct spec s, int ram, double *pages, double *bytes)
 	s.limit = even(*pages);
 	s.link = 0;
 	result = run(&s, ram);
-	*pages = fmax(*pages, compressed_of(get(result, "pages_per_s"), get(result, "bytes_per_s"),
+	*pages = fmax(*pages, compressed_of(number(result, "pages_per_s"), number(result, "bytes_per_s"),
 					 *bytes));
 	json_object_put(result);
 }
@@ -738,16 +624,12 @@ int main(int argc, char **argv)
 	static const struct argp argp = { options, parse, NULL,
 		"Migrate a stopped guest by each policy of compression; a line of JSON per run on stdout.",
 		NULL, NULL, NULL };
-	const struct sigaction action = { .sa_handler = stop, .sa_flags = SA_RESTART };
 	int ram;
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	if (opt.report)
 		return report(opt.report, opt.cells);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	catch_signals();
 	if (!mkdtemp(directory))
 		die("cannot make %s", directory);
 	snprintf(path, sizeof(path), "%s/link", directory);
@@ -756,8 +638,7 @@ int main(int argc, char **argv)
 
 	ram = pages_create(opt.size);
 	probe(ram);
-	planned = plan();
-	began = now();
+	progress_of(plan());
 	for (int r = 0; r < opt.ratios.count && (opt.limits.count || opt.links.count); r++) {
 		pages_fill(ram, 0, opt.size, opt.ratios.at[r], opt.seed);
 		for (int i = 0; i < opt.threads.count * opt.n_methods; i++) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TURNS 32
+#define TURNS MOST_TURNS
 #define CELLS 1000
 
 /* Everything measured at one place: a value per turn of each policy. */
@@ -53,8 +53,6 @@ double compressed_of(double pages_per_s, double bytes_per_s, double bytes_per_pa
 {
 	return (pages_per_s * RAW_BYTES - bytes_per_s) / (RAW_BYTES - bytes_per_page);
 }
-
-static double median(const double *values, int n);
 
 /*
  * What the threads can make at this ratio: the most that they made in any of its cells, alone
@@ -105,32 +103,6 @@ static int ideals(const struct cell *c)
 								    c->turns[CALIBRATE];
 }
 
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The value a share of the way from the least to the most: 0.5 is the median. */
-static double at(const double *values, int n, double share)
-{
-	double sorted[TURNS], place = share * (n - 1);
-	int low = place;
-
-	if (!n)
-		return NAN;
-	memcpy(sorted, values, n * sizeof(*values));
-	qsort(sorted, n, sizeof(*sorted), compare);
-	return low + 1 < n ? sorted[low] + (place - low) * (sorted[low + 1] - sorted[low]) :
-			     sorted[low];
-}
-
-static double median(const double *values, int n)
-{
-	return at(values, n, 0.5);
-}
-
 /* The median over turns of adaptive against the ideal that its turn calibrated. */
 static double share_of_ideal(const struct cell *c)
 {
@@ -149,58 +121,6 @@ static double cell_ideal(const struct cell *c)
 	for (int i = 0; i < ideals(c); i++)
 		values[i] = ideal_in(c, i);
 	return median(values, ideals(c));
-}
-
-/* A goal and the cell that is furthest from it. */
-struct goal {
-	const char *text;
-	double bound;
-	bool most;		/* the bound is the most that may be, not the least */
-	bool best;		/* the cell that is nearest counts, not the furthest */
-	int count;
-	double worst;
-	char where[80];
-};
-
-static void judge(struct goal *goal, double value, const char *where)
-{
-	if (isnan(value))
-		return;
-	if (!goal->count++ ||
-	    (goal->most != goal->best ? value > goal->worst : value < goal->worst)) {
-		goal->worst = value;
-		snprintf(goal->where, sizeof(goal->where), "%s", where);
-	}
-}
-
-static int unmeasured;
-
-static bool verdict(const struct goal *goal)
-{
-	bool ok = goal->most ? goal->worst <= goal->bound : goal->worst >= goal->bound;
-
-	if (!goal->count) {
-		unmeasured++;
-		return true;
-	}
-	printf("%-62s %s %.3f, %s of %d %.3f (%s)  %s\n", goal->text, goal->most ? "<=" : ">=",
-	       goal->bound, goal->best ? "best" : "worst", goal->count, goal->worst,
-	       goal->where, ok ? "ok" : "MISSED");
-	return ok;
-}
-
-static const char *text(struct json_object *run, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(run, key, &value) ? json_object_get_string(value) : "";
-}
-
-static double number(struct json_object *run, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(run, key, &value) ? json_object_get_double(value) : NAN;
 }
 
 static struct cell *find(struct json_object *run)
@@ -277,14 +197,6 @@ static int by_place(const void *a, const void *b)
 		if (order[i])
 			return order[i] > 0 ? 1 : -1;
 	return 0;
-}
-
-static void figure(int width, int digits, double value)
-{
-	if (isnan(value))
-		printf(" %*s", width, "-");
-	else
-		printf(" %*.*f", width, digits, value);
 }
 
 static void spread(const struct cell *c, int p, double unit)
