@@ -143,6 +143,8 @@ if [ -n "$full" ]; then
 	part qemu-7.2-sanitize qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE=1 T= qemu/check.sh
 	part qemu-10.0 qemu/10.0 "${qemu[@]}" qemu/{peers,check-peers}.sh -- \
 		env QEMU=10.0 SANITIZE= T= qemu/check.sh
+	part qemu-10.0-pairs qemu/10.0 "${qemu[@]}" qemu/{pairs.sh,bench,predict} -- \
+		env QEMU=10.0 qemu/pairs.sh smoke
 	part qemu-10.0-sanitize qemu/10.0 "${qemu[@]}" -- env QEMU=10.0 SANITIZE=1 T= qemu/check.sh
 fi
 if [ -n "$only" ] && [ $((passed + failed)) = 0 ]; then

@@ -87,6 +87,7 @@ void sink_stop(struct sink *sink);
 /* guest.c: a QEMU and its QMP */
 /* More: what follows -machine. Only memory, stopped: GUEST_STOPPED. */
 #define GUEST_STOPPED ((const char *const[]) { "none,memory-backend=ram", "-S", NULL })
+extern int guest_nice;		/* of those that are started from now on */
 struct guest *guest_start(const char *qemu, int ram, size_t size, const char *const *more);
 /* Takes args. The result is the caller's to put; NULL with the reason in *error. */
 struct json_object *guest_try(struct guest *guest, const char *command,

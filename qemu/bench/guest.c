@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+int guest_nice;
+
 struct guest {
 	pid_t pid;
 	FILE *qmp;
@@ -31,7 +33,7 @@ static void exec_qemu(const char *qemu, int ram, size_t size, const char *const 
 	size_t n = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+	if (getppid() != parent || (guest_nice && nice(guest_nice) < 0))
 		_exit(1);
 	while (argv[n])
 		n++;

@@ -22,7 +22,7 @@ struct dirty {
 #define DIRTY_AT 0x7000
 #define DIRTY_HZ 250
 
-/* Tables and verdicts of the runs in a file; 0 when all goals are met. */
-int pairs_report(const char *runs, const char *cells);
+/* Tables and verdicts of the runs in a file; 0 when all goals are met, or the functional ones. */
+int pairs_report(const char *runs, const char *cells, bool functional);
 
 #endif
