@@ -14,7 +14,7 @@ JOBS ?= $(shell nproc)
 BASE ?= /usr/src/linux-source-$(KERNEL).tar.xz
 OUT ?= out/series
 # The QEMU that the qemu targets are about: a directory of qemu/.
-QEMU ?= 7.2
+QEMU ?= 10.0
 export KERNEL RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE MEND T SANITIZE PART WORKERS QEMU
 
 deps = @scripts/deps.sh
@@ -53,6 +53,8 @@ help-all:
 #+   make qemu          build QEMU with our migration patches; PREFIX=dir
 #+                      installs it
 #+   make qemu-refresh  write the commits in QEMU's tree back to qemu/$QEMU
+#+   make qemu-predict  build a program that tells how long a migration of a
+#+                      guest would take, and print its path
 #+
 #+ Test (VARIANT=vm, modular, debug, kcsan or rt selects the kernel where it can)
 #+   make lint          checkpatch, sparse, W=1, shellcheck
@@ -90,12 +92,12 @@ help-all:
 #+   make mm-queues     what mapped rings cost other system calls of the process
 #+   make bench-model   the gain of ringmap, by a model of costs; COUNTS=file
 #+   make bench-budget  set bench/budget.json, the limits 'make check' enforces
-#+   make qemu-bench    pages/s of QEMU 7.2 by policy, limit, threads and ratio; an
-#+                      hour; QUICK=1 is a subset
+#+   make qemu-bench    migrations by method, link, round trip and channels, with and
+#+                      without multifd-adaptive; 80 minutes; QUICK=1 is a subset
 #+
 #+ Variables
 #+   KERNEL         kernel series (6.12): a directory of patches/
-#+   QEMU           version of QEMU (7.2): a directory of qemu/
+#+   QEMU           version of QEMU (10.0): a directory of qemu/
 #+   BASE           tarball of the base (/usr/src/linux-source-6.12.tar.xz)
 #+   RINGMAP_CACHE  where everything built is kept (~/.cache/ringmap)
 #+   VARIANT        kernel to build: vm (default), modular, debug, kcsan, rt
@@ -205,7 +207,7 @@ mm-cost mm-queues ring-cost trace-cost:
 	@bench/$@.sh
 
 # QEMU
-.PHONY: qemu qemu-refresh qemu-check qemu-peers qemu-bench qemu-demo
+.PHONY: qemu qemu-refresh qemu-check qemu-peers qemu-bench qemu-demo qemu-predict
 qemu:
 	$(deps) check qemu
 	@qemu/source.sh >/dev/null
@@ -216,8 +218,13 @@ qemu-demo:
 	@qemu/bench.sh demo
 
 qemu-bench:
-	$(deps) check qemu $(if $(QUICK),,build)
+	$(deps) check qemu $(if $(QUICK)$(filter-out 7.2,$(QEMU)),,build)
 	@qemu/bench.sh
+
+qemu-predict:
+	$(deps) check qemu
+	@$(MAKE) -s -C qemu/predict OUTPUT=$(CURDIR)/out/predict
+	@echo $(CURDIR)/out/predict/predict
 
 qemu-check qemu-refresh:
 	$(deps) check qemu

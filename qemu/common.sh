@@ -2,7 +2,7 @@
 # Sourced after scripts/common.sh: which QEMU it is about (QEMU=version, a directory of
 # qemu/), and where things of it are.
 
-version=${QEMU:-7.2}
+version=${QEMU:-10.0}
 ours=qemu/$version
 [ -f "$ours/series" ] ||
 	die "there is no $ours; QEMU can be: $(cd qemu && echo */series | sed 's,/series,,g')"
