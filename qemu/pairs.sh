@@ -30,7 +30,7 @@ pairs() {
 	step "$1: ${*:2}"
 	setpriv --pdeathsig TERM "${own[@]}" "$bin/pairbench" --qemu "$qemu" "$@" >> "$out/runs.jsonl"
 }
-slow=(--slow "$bin/slow.so" --slow-ns 200000 --settle 5 --window 4)
+slow=(--slow "$bin/slow.so" --slow-ns 200000 --settle 7 --window 4)
 long=(--links 50 --settle 3.5 --window 4)
 runs=(--size 256 --firmware "$bin/dirty.rom")
 useless=(--ratios 0.99 --links 200)
