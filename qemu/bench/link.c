@@ -80,6 +80,25 @@ static void up(const char *name, const char *address, const char *mask)
 	close(fd);
 }
 
+/* What follows changes the network's settings: not those of one that somebody uses. */
+static void refuse_used_network(void)
+{
+	struct if_nameindex *all = if_nameindex();
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (struct if_nameindex *i = all; i && i->if_name; i++) {
+		struct ifreq ifr = { 0 };
+
+		snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", i->if_name);
+		if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && (ifr.ifr_flags & IFF_UP))
+			die("this network is in use (%s); run this by 'unshare --net'", i->if_name);
+	}
+	if (!all || fd < 0)
+		die("cannot look at the network's devices: %s", strerror(errno));
+	if_freenameindex(all);
+	close(fd);
+}
+
 /* The same everywhere, whatever the host has set. */
 static void set_tcp(const char *name, const char *value)
 {
@@ -212,6 +231,7 @@ struct link *link_start(void)
 
 	if (!link)
 		die("out of memory");
+	refuse_used_network();
 	link->there.last = &link->there.first;
 	link->back.last = &link->back.first;
 	link->tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);

@@ -615,7 +615,7 @@ static void check(struct argp_state *state)
 		argp_error(state, "--predict and the set predict go together");
 	if (given.slow_ns && !given.slow)
 		argp_error(state, "--slow-ns wants --slow");
-	if (given.hot + BASE_BYTES > given.size / 4 * 3)
+	if (given.firmware && given.hot + BASE_BYTES > given.size / 4 * 3)
 		argp_error(state, "the memory is too small for --hot");
 }
 
