@@ -8,6 +8,7 @@ rows = (plots + columns - 1) / columns
 array name[3] = ["no compression", "compression", "adaptive"]
 array colour[3] = ["#d55e00", "#0072b2", "#009e73"]
 set logscale x
+set autoscale xfix
 set xlabel "link, MB/s"
 set ylabel "thousand pages/s"
 set xtics (10, 25, 50, 100, 200, 400, 800)
