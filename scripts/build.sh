@@ -52,7 +52,8 @@ out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"
 configure "$tree" "$out" "${fragments[@]}"
 if [ "${1:-}" = touched ]; then
-	mapfile -t objects < <(git -C "$tree" diff --name-only base ringmap -- '*.c' ':!tools' |
+	# What only PREEMPT_RT has is built by VARIANT=rt.
+	mapfile -t objects < <(git -C "$tree" diff --name-only base ringmap -- '*.c' ':!tools' ':!*_rt.c' |
 		sed 's/c$/o/')
 	say "building ${#objects[@]} objects"
 	logged "kernel-touched" kmake "$tree" "$out" "${objects[@]}"

@@ -23,7 +23,7 @@ mapfile -t kernel < <(added '*.[ch]' ':!tools' ':!include/trace')
 mapfile -t trace < <(added include/trace)
 mapfile -t tools < <(added 'tools/*.[ch]')
 # C that stays in this repository
-mapfile -t -O "${#tools[@]}" tools < <(git ls-files 'vm/*.[ch]' 'bench/*.[ch]' 'qemu/bench/*.[ch]' |
+mapfile -t -O "${#tools[@]}" tools < <(git ls-files 'vm/*.[ch]' 'bench/*.[ch]' 'qemu/bench/*.[ch]' 'qemu/predict/*.[ch]' |
 	sed "s|^|$here/|")
 say "checkpatch: $((${#kernel[@]} + ${#trace[@]})) kernel files (strict), ${#tools[@]} of user space, the patches"
 # BRACKET_SPACE: a macro that is an initialiser. MACRO_ARG_*: stubs, and macros of

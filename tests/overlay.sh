@@ -65,7 +65,8 @@ drifted() {
 	g config user.name ringmap
 	g config user.email ringmap@localhost
 	# Only what composing looks at is checked out.
-	g sparse-checkout set --no-cone /Makefile /scripts/ /arch/x86/Makefile /drivers/vhost/ "/$2"
+	g sparse-checkout set --no-cone /Makefile /scripts/ /arch/x86/Makefile /drivers/vhost/ \
+		/kernel/locking/ "/$2"
 	# A newer base has the fixes, but for those that no 6.12.y has.
 	g checkout -q -B base
 	for fix in $(sed -n '/^end of fixes/q; s/^patch \(.*\)\.patch/\1/p' series | tac); do
