@@ -3,7 +3,7 @@
 #ifndef BENCH_H
 #define BENCH_H
 
-#include <json-c/json.h>
+#include "shared.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,7 +46,6 @@ void catch_signals(void);
 double now(void);		/* monotonic, in seconds */
 void nap(double seconds);	/* dies when the program was told to stop */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 void progress_of(int runs);	/* so many are planned, from now on */
 void progress(const char *set);	/* before each run */
@@ -57,10 +56,17 @@ void set(struct json_object *parameters, const char *name, int64_t value);
 struct guest;
 void enable(struct guest *guest, const char *capability);
 
-/* main.c */
+/* Seconds of processor time until now: of all programs, and of this one. */
+struct clocks { double at, all, own; };
+struct clocks clocks_now(void);
 #define DISTURBED 0.15		/* processors that other programs use */
-/* Seconds of processor time until now: of all programs, of this one, and of QEMU. */
-struct usage { double at, all, own, qemu; };
+void add_others(struct json_object *run, double processors);	/* that other programs used */
+/* Even: what the word "even" stands for; NAN: it is no value. */
+void arg_list(struct argp_state *state, struct list *to, char *arg, double even, double least,
+	      double most);
+
+/* main.c */
+struct usage { struct clocks clocks; double qemu; };
 struct usage usage_now(struct guest *guest);
 void usage_add(struct json_object *run, struct guest *guest, const struct usage *from);
 /*

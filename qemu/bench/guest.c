@@ -61,24 +61,12 @@ void guest_gone(struct guest *guest, const char *command)
 	    n > 0 ? said : "");
 }
 
-/* The next message that is not an event. */
 static struct json_object *receive(struct guest *guest, const char *command)
 {
-	struct json_object *message, *event;
-	char *line = NULL;
-	size_t size = 0;
+	struct json_object *message = qmp_receive(guest->qmp, command);
 
-	for (;;) {
-		if (getline(&line, &size, guest->qmp) < 0)
-			guest_gone(guest, command);
-		message = json_tokener_parse(line);
-		if (!message)
-			die("QEMU answers %s with what is not JSON: %s", command, line);
-		if (!json_object_object_get_ex(message, "event", &event))
-			break;
-		json_object_put(message);
-	}
-	free(line);
+	if (!message)
+		guest_gone(guest, command);
 	return message;
 }
 

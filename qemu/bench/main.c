@@ -15,7 +15,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -217,36 +216,18 @@ static void change(struct guest *guest, struct sink *sink, const struct spec *s)
 
 struct usage usage_now(struct guest *guest)
 {
-	double v[8] = { 0 };
-	struct usage u = { .at = now(), .qemu = guest_cpu(guest) };
-	struct rusage own;
-	FILE *f = fopen("/proc/stat", "r");
-
-	if (!f || fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", v, v + 1, v + 2, v + 3, v + 4,
-			 v + 5, v + 6, v + 7) != 8)
-		die("cannot read /proc/stat");
-	fclose(f);
-	/* Neither idle nor waiting for a disk. */
-	u.all = (v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) / sysconf(_SC_CLK_TCK);
-	getrusage(RUSAGE_SELF, &own);
-	u.own = own.ru_utime.tv_sec + own.ru_stime.tv_sec +
-		(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
-	return u;
+	return (struct usage){ .clocks = clocks_now(), .qemu = guest_cpu(guest) };
 }
 
 void usage_add(struct json_object *run, struct guest *guest, const struct usage *from)
 {
-	static bool warned;
 	struct usage to = usage_now(guest);
-	double seconds = to.at - from->at, own = to.own - from->own, qemu = to.qemu - from->qemu;
-	double others = (to.all - from->all - own - qemu) / seconds;
+	double seconds = to.clocks.at - from->clocks.at, own = to.clocks.own - from->clocks.own;
+	double qemu = to.qemu - from->qemu;
 
 	add(run, "processors_qemu", qemu / seconds);
 	add(run, "processors_bench", own / seconds);
-	add(run, "processors_others", others);
-	if (others > DISTURBED && !warned)
-		say("warning: other programs use %.2f processors; this will be of little use", others);
-	warned |= others > DISTURBED;
+	add_others(run, (to.clocks.all - from->clocks.all - own - qemu) / seconds);
 }
 
 /* Migrate once; the result is a line of JSON on stdout, and the caller's to put. */
@@ -496,30 +477,6 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static double value(struct argp_state *state, const char *arg, double least, double most)
-{
-	char *end;
-	double v = strtod(arg, &end);
-
-	if (end == arg || *end || !(v >= least && v <= most))
-		argp_error(state, "%s is not a number from %g to %g", arg, least, most);
-	return v;
-}
-
-static void list(struct argp_state *state, struct list *to, char *arg, bool even, double least,
-		 double most)
-{
-	to->count = 0;
-	for (char *item = strtok(arg, ","); item; item = strtok(NULL, ",")) {
-		if (to->count == (int)(sizeof(to->at) / sizeof(*to->at)))
-			argp_error(state, "more than %d values", (int)(sizeof(to->at) / sizeof(*to->at)));
-		to->at[to->count++] = even && !strcmp(item, "even") ? 0 :
-			value(state, item, least, most);
-	}
-	if (!to->count)
-		argp_error(state, "an empty list");
-}
-
 static void choose(struct argp_state *state, char *arg)
 {
 	memset(opt.use, 0, sizeof(opt.use));
@@ -553,16 +510,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		opt.qemu = arg;
 		break;
 	case 'l':
-		list(state, &opt.limits, arg, true, 1, 1e5);
+		arg_list(state, &opt.limits, arg, 0, 1, 1e5);
 		break;
 	case LINKS:
-		list(state, &opt.links, arg, true, 1, 1e5);
+		arg_list(state, &opt.links, arg, 0, 1, 1e5);
 		break;
 	case 't':
-		list(state, &opt.threads, arg, false, 1, 255);
+		arg_list(state, &opt.threads, arg, NAN, 1, 255);
 		break;
 	case 'r':
-		list(state, &opt.ratios, arg, false, 0.01, 0.99);
+		arg_list(state, &opt.ratios, arg, NAN, 0.01, 0.99);
 		break;
 	case 'p':
 		choose(state, arg);
@@ -574,22 +531,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		opt.changes = true;
 		break;
 	case TURNS:
-		opt.turns = value(state, arg, 1, 32);
+		opt.turns = arg_number(state, arg, 1, 32);
 		break;
 	case SIZE:
-		opt.size = (size_t)value(state, arg, 16, 1 << 20) << 20;
+		opt.size = (size_t)arg_number(state, arg, 16, 1 << 20) << 20;
 		break;
 	case WINDOW:
-		opt.window = value(state, arg, 0.5, 10);
+		opt.window = arg_number(state, arg, 0.5, 10);
 		break;
 	case SEED:
-		opt.seed = value(state, arg, 0, 1e15);
+		opt.seed = arg_number(state, arg, 0, 1e15);
 		break;
 	case LIVE:
-		list(state, &opt.live, arg, false, 1, 1e5);
+		arg_list(state, &opt.live, arg, NAN, 1, 1e5);
 		break;
 	case DIRTY:
-		list(state, &opt.dirty, arg, false, 1, 1e4);
+		arg_list(state, &opt.dirty, arg, NAN, 1, 1e4);
 		break;
 	case KERNEL:
 		opt.kernel = arg;

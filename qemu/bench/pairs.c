@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,9 +45,10 @@ struct spec {
 	bool even;
 };
 
-/* Processor time until now: of all programs, the bench, and both QEMUs. */
-struct clocks {
-	double at, all, own, source, destination;
+/* Seconds of processor time until now */
+struct times {
+	struct clocks clocks;
+	double source, destination;	/* of both QEMUs */
 };
 
 struct pair {
@@ -56,43 +56,23 @@ struct pair {
 	int ram, arrived;	/* the memory of both */
 };
 
-static struct clocks clocks_now(const struct pair *pair)
+static struct times times_now(const struct pair *pair)
 {
-	struct clocks c = { .source = guest_cpu(pair->source),
-			    .destination = guest_cpu(pair->destination) };
-	double v[8] = { 0 };
-	struct rusage own;
-	FILE *f = fopen("/proc/stat", "r");
-
-	if (!f || fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", v, v + 1, v + 2, v + 3, v + 4,
-			 v + 5, v + 6, v + 7) != 8)
-		die("cannot read /proc/stat");
-	fclose(f);
-	/* Neither idle nor waiting for a disk. */
-	c.all = (v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) / sysconf(_SC_CLK_TCK);
-	getrusage(RUSAGE_SELF, &own);
-	c.own = own.ru_utime.tv_sec + own.ru_stime.tv_sec +
-		(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
-	c.at = now();
-	return c;
+	return (struct times){ clocks_now(), guest_cpu(pair->source), guest_cpu(pair->destination) };
 }
 
-static void add_clocks(struct json_object *run, const struct clocks *from, const struct clocks *to)
+static void add_times(struct json_object *run, const struct times *from, const struct times *to)
 {
-	static bool warned;
-	double s = to->at - from->at, source = to->source - from->source,
-	       destination = to->destination - from->destination, own = to->own - from->own,
-	       others = fmax(0, to->all - from->all - source - destination - own);
+	double s = to->clocks.at - from->clocks.at, source = to->source - from->source,
+	       destination = to->destination - from->destination,
+	       own = to->clocks.own - from->clocks.own,
+	       all = to->clocks.all - from->clocks.all;
 
 	add(run, "cpu_source", source / s);
 	add(run, "cpu_destination", destination / s);
 	add(run, "cpu_link", own / s);
-	add(run, "processors_others", others / s);
 	add(run, "busy", (source + destination + own) / s / sysconf(_SC_NPROCESSORS_ONLN));
-	if (others / s > DISTURBED && !warned)
-		say("warning: other programs use %.2f processors; this will be of little use",
-		    others / s);
-	warned |= others / s > DISTURBED;
+	add_others(run, (all - source - destination - own) / s);
 }
 
 static void add_text(struct json_object *run, const char *key, const char *value)
@@ -243,7 +223,7 @@ static double run_stopped(const struct spec *s, int ram)
 {
 	static double t[SAMPLES], pages[SAMPLES], wire[SAMPLES];
 	struct json_object *run, *info = NULL;
-	struct clocks from = { 0 }, to;
+	struct times from = { 0 }, to;
 	uint64_t lost;
 	double began, rate;
 	struct pair pair;
@@ -262,14 +242,14 @@ static double run_stopped(const struct spec *s, int ram)
 			break;
 		if (now() > began + given.settle || have * PAGE > given.size * 0.4) {
 			if (!n)
-				from = clocks_now(&pair);
+				from = times_now(&pair);
 			t[n] = now();
 			pages[n] = have;
 			wire[n++] = link_bytes(link_between);
 		}
 		nap(TICK);
 	}
-	to = clocks_now(&pair);
+	to = times_now(&pair);
 	if (n < 5)
 		die("the migration ended in %.2f s: give it more memory (--size)", now() - began);
 	over(&pair, &info);
@@ -280,7 +260,7 @@ static double run_stopped(const struct spec *s, int ram)
 	add(run, "bytes_per_s", slope(t, wire, n));
 	add(run, "seconds", t[n - 1] - t[0]);
 	add(run, "lost", link_lost(link_between) - lost);
-	add_clocks(run, &from, &to);
+	add_times(run, &from, &to);
 	add_channels(run, info);
 	emit(run);
 	json_object_put(run);
@@ -360,7 +340,7 @@ static void run_live(const struct spec *s, int ram)
 {
 	struct json_object *run = describe(s), *info = NULL;
 	double began, cancelled = 0;
-	struct clocks from, to;
+	struct times from, to;
 	char name[40], qmp[100];
 	uint32_t before;
 	struct pair pair;
@@ -379,7 +359,7 @@ static void run_live(const struct spec *s, int ram)
 	if (given.predict)
 		add_prediction(run, s, name);
 	bytes = link_bytes(link_between);
-	from = clocks_now(&pair);
+	from = times_now(&pair);
 	begin(&pair);
 	began = now();
 	for (;;) {
@@ -394,7 +374,7 @@ static void run_live(const struct spec *s, int ram)
 		json_object_put(info);
 		nap(0.05);
 	}
-	to = clocks_now(&pair);
+	to = times_now(&pair);
 	json_object_object_add(run, "converged", json_object_new_boolean(!cancelled));
 	add(run, "total_s", number(info, "total-time") / 1e3);
 	if (!cancelled) {
@@ -414,7 +394,7 @@ static void run_live(const struct spec *s, int ram)
 	}
 	add(run, "rounds", field(info, "ram", "dirty-sync-count"));
 	add(run, "bytes", link_bytes(link_between) - bytes);
-	add_clocks(run, &from, &to);
+	add_times(run, &from, &to);
 	add_channels(run, info);
 	emit(run);
 	json_object_put(run);
@@ -560,29 +540,6 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static double value(struct argp_state *state, const char *arg, double least, double most)
-{
-	char *end;
-	double v = strtod(arg, &end);
-
-	if (end == arg || *end || !(v >= least && v <= most))
-		argp_error(state, "%s is not a number from %g to %g", arg, least, most);
-	return v;
-}
-
-static void list(struct argp_state *state, struct list *to, char *arg, double least, double most)
-{
-	to->count = 0;
-	for (char *item = strtok(arg, ","); item; item = strtok(NULL, ",")) {
-		if (to->count == (int)(sizeof(to->at) / sizeof(*to->at)))
-			argp_error(state, "more than %d values", to->count);
-		to->at[to->count++] = to == &given.links && !strcmp(item, "even") ? -1 :
-			value(state, item, least, most);
-	}
-	if (!to->count)
-		argp_error(state, "an empty list");
-}
-
 static void methods(struct argp_state *state, char *arg)
 {
 	given.n_methods = 0;
@@ -626,34 +583,34 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		given.qemu = arg;
 		break;
 	case LINKS:
-		list(state, &given.links, arg, 0, 1e5);
+		arg_list(state, &given.links, arg, -1, 0, 1e5);
 		break;
 	case LIMITS:
-		list(state, &given.limits, arg, 0, 1e5);
+		arg_list(state, &given.limits, arg, NAN, 0, 1e5);
 		break;
 	case RTTS:
-		list(state, &given.rtts, arg, 0, 1000);
+		arg_list(state, &given.rtts, arg, NAN, 0, 1000);
 		break;
 	case 'c':
-		list(state, &given.channels, arg, 1, 255);
+		arg_list(state, &given.channels, arg, NAN, 1, 255);
 		break;
 	case 'r':
-		list(state, &given.ratios, arg, 0.01, 0.99);
+		arg_list(state, &given.ratios, arg, NAN, 0.01, 0.99);
 		break;
 	case DIRTY:
-		list(state, &given.dirty, arg, 0.1, 1e4);
+		arg_list(state, &given.dirty, arg, NAN, 0.1, 1e4);
 		break;
 	case METHODS:
 		methods(state, arg);
 		break;
 	case HOT:
-		given.hot = (size_t)value(state, arg, 1, 1 << 20) << 20;
+		given.hot = (size_t)arg_number(state, arg, 1, 1 << 20) << 20;
 		break;
 	case FIRMWARE:
 		given.firmware = arg;
 		break;
 	case PATIENCE:
-		given.patience = value(state, arg, 1, 1000);
+		given.patience = arg_number(state, arg, 1, 1000);
 		break;
 	case PREDICT:
 		given.predict = arg;
@@ -662,19 +619,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		given.slow = arg;
 		break;
 	case SLOW_NS:
-		given.slow_ns = value(state, arg, 0, 1e9);
+		given.slow_ns = arg_number(state, arg, 0, 1e9);
 		break;
 	case ROUNDS:
-		given.rounds = value(state, arg, 1, MOST_TURNS);
+		given.rounds = arg_number(state, arg, 1, MOST_TURNS);
 		break;
 	case SIZE:
-		given.size = (size_t)value(state, arg, 16, 3072) << 20;
+		given.size = (size_t)arg_number(state, arg, 16, 3072) << 20;
 		break;
 	case SETTLE_FOR:
-		given.settle = value(state, arg, 0, 100);
+		given.settle = arg_number(state, arg, 0, 100);
 		break;
 	case WINDOW:
-		given.window = value(state, arg, 0.2, 30);
+		given.window = arg_number(state, arg, 0.2, 30);
 		break;
 	case REPORT:
 		given.report = arg;

@@ -8,7 +8,10 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 static atomic_int stopped;	/* by this signal */
 static int done, planned;
@@ -131,4 +134,50 @@ void emit(struct json_object *run)
 	puts(json_object_to_json_string_ext(run, JSON_C_TO_STRING_PLAIN));
 	if (fflush(stdout))
 		die("cannot write the results");
+}
+
+struct clocks clocks_now(void)
+{
+	double v[8] = { 0 };
+	struct clocks c = { .at = now() };
+	struct rusage own;
+	FILE *f = fopen("/proc/stat", "r");
+
+	if (!f || fscanf(f, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", v, v + 1, v + 2, v + 3, v + 4,
+			 v + 5, v + 6, v + 7) != 8)
+		die("cannot read /proc/stat");
+	fclose(f);
+	/* Neither idle nor waiting for a disk. */
+	c.all = (v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) / sysconf(_SC_CLK_TCK);
+	getrusage(RUSAGE_SELF, &own);
+	c.own = own.ru_utime.tv_sec + own.ru_stime.tv_sec +
+		(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;
+	return c;
+}
+
+void add_others(struct json_object *run, double processors)
+{
+	static bool warned;
+
+	/* The clocks are not read at once. */
+	processors = fmax(0, processors);
+	add(run, "processors_others", processors);
+	if (processors > DISTURBED && !warned)
+		say("warning: other programs use %.2f processors; this will be of little use",
+		    processors);
+	warned |= processors > DISTURBED;
+}
+
+void arg_list(struct argp_state *state, struct list *to, char *arg, double even, double least,
+	      double most)
+{
+	to->count = 0;
+	for (char *item = strtok(arg, ","); item; item = strtok(NULL, ",")) {
+		if (to->count == (int)(sizeof(to->at) / sizeof(*to->at)))
+			argp_error(state, "more than %d values", to->count);
+		to->at[to->count++] = !isnan(even) && !strcmp(item, "even") ? even :
+			arg_number(state, item, least, most);
+	}
+	if (!to->count)
+		argp_error(state, "an empty list");
 }

@@ -23,21 +23,10 @@ static FILE *qmp;
 
 static struct json_object *receive(const char *command)
 {
-	struct json_object *message, *event;
-	char *line = NULL;
-	size_t size = 0;
+	struct json_object *message = qmp_receive(qmp, command);
 
-	for (;;) {
-		if (getline(&line, &size, qmp) < 0)
-			die("QEMU does not answer %s", command);
-		message = json_tokener_parse(line);
-		if (!message)
-			die("QEMU answers %s with what is not JSON: %s", command, line);
-		if (!json_object_object_get_ex(message, "event", &event))
-			break;
-		json_object_put(message);
-	}
-	free(line);
+	if (!message)
+		die("QEMU does not answer %s", command);
 	return message;
 }
 

@@ -64,16 +64,6 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static double value(struct argp_state *state, const char *arg, double least, double most)
-{
-	char *end;
-	double v = strtod(arg, &end);
-
-	if (end == arg || *end || !(v >= least && v <= most))
-		argp_error(state, "%s is not a number from %g to %g", arg, least, most);
-	return v;
-}
-
 static int list(struct argp_state *state, int *to, char *arg, int most)
 {
 	int n = 0;
@@ -81,7 +71,7 @@ static int list(struct argp_state *state, int *to, char *arg, int most)
 	for (char *item = strtok(arg, ","); item; item = strtok(NULL, ",")) {
 		if (n == MOST)
 			argp_error(state, "more than %d values", MOST);
-		to[n++] = value(state, item, 1, most);
+		to[n++] = arg_number(state, item, 1, most);
 	}
 	if (!n)
 		argp_error(state, "an empty list");
@@ -109,13 +99,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		opt.qmp = arg;
 		break;
 	case LINK:
-		opt.link = value(state, arg, 0, 1e6) * 1e6;
+		opt.link = arg_number(state, arg, 0, 1e6) * 1e6;
 		break;
 	case LIMIT:
-		opt.limit = value(state, arg, 0, 1e6) * 1e6;
+		opt.limit = arg_number(state, arg, 0, 1e6) * 1e6;
 		break;
 	case DOWNTIME:
-		opt.downtime = value(state, arg, 1, 1e6) / 1e3;
+		opt.downtime = arg_number(state, arg, 1, 1e6) / 1e3;
 		break;
 	case METHODS:
 		choose(state, arg);

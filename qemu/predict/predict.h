@@ -3,7 +3,7 @@
 #ifndef PREDICT_H
 #define PREDICT_H
 
-#include <json-c/json.h>
+#include "../bench/shared.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,7 +13,6 @@
 enum method { NONE, ZLIB, ZSTD, N_METHODS };
 extern const char *const methods[N_METHODS];
 
-void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 double now(void);
 
 /* guest.c: what QEMU tells of a guest that runs */
