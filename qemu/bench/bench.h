@@ -66,7 +66,7 @@ void arg_list(struct argp_state *state, struct list *to, char *arg, double even,
 	      double most);
 
 /* main.c */
-struct usage { struct clocks clocks; double qemu; };
+struct usage { struct clocks host; double qemu; };
 struct usage usage_now(struct guest *guest);
 void usage_add(struct json_object *run, struct guest *guest, const struct usage *from);
 /*

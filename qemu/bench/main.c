@@ -216,18 +216,18 @@ static void change(struct guest *guest, struct sink *sink, const struct spec *s)
 
 struct usage usage_now(struct guest *guest)
 {
-	return (struct usage){ .clocks = clocks_now(), .qemu = guest_cpu(guest) };
+	return (struct usage){ .host = clocks_now(), .qemu = guest_cpu(guest) };
 }
 
 void usage_add(struct json_object *run, struct guest *guest, const struct usage *from)
 {
 	struct usage to = usage_now(guest);
-	double seconds = to.clocks.at - from->clocks.at, own = to.clocks.own - from->clocks.own;
+	double seconds = to.host.at - from->host.at, own = to.host.own - from->host.own;
 	double qemu = to.qemu - from->qemu;
 
 	add(run, "processors_qemu", qemu / seconds);
 	add(run, "processors_bench", own / seconds);
-	add_others(run, (to.clocks.all - from->clocks.all - own - qemu) / seconds);
+	add_others(run, (to.host.all - from->host.all - own - qemu) / seconds);
 }
 
 /* Migrate once; the result is a line of JSON on stdout, and the caller's to put. */
