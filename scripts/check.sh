@@ -101,7 +101,6 @@ part qemu-10.0-short qemu/10.0 "${qemu[@]}" -- env QEMU=10.0 SANITIZE= T= qemu/c
 if [ -n "$full" ]; then
 	part selftests-debug "${vm[@]}" tools tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
 	part selftests-kcsan "${vm[@]}" tools tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
-	part selftests-modular "${vm[@]}" tools tests/selftests.sh -- env VARIANT=modular T= tests/selftests.sh
 	part modules "${vm[@]}" tools vm tests/modules.sh -- env T= tests/modules.sh
 	part selftests-rt "${vm[@]}" tools tests/selftests.sh -- env VARIANT=rt T= tests/selftests.sh
 	part selftests-kthread "${vm[@]}" tools tests/selftests.sh -- \

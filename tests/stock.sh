@@ -176,8 +176,11 @@ selftests_on() {
 	local k=$1 rc=0 suite without=''
 	case $k in *-rt-*) without=$(without_huge) ;; esac
 	install_test_modules "$k" || return 1
-	for suite in vhost null vsock scsi debugfs; do
-		boot "$k" "selftests-$suite" --tap 1 --skips configs/skips --append numa=fake=2 -- \
+	# "faults" needs fault injection, which a stock kernel lacks.
+	for suite in vhost owner base null vsock scsi debugfs zcopy; do
+		# modprobe takes a module's parameters from the kernel's command line, too.
+		boot "$k" "selftests-$suite" --tap 1 --skips configs/skips \
+			--append "$(suite_options "$suite")" -- \
 			"mkdir -p /lib/modules; mount --bind $root/lib/modules /lib/modules
 			 modprobe -a vhost_net vhost_vsock vhost_scsi vhost_test brd zram tun tcm_loop
 			 sh $here/vm/in-vm.sh $selftests $selftests/$(suite_program "$suite") $without" || rc=1
