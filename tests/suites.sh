@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced: which selftests there are, and which has a test.
 
-suites=(mm vhost faults owner base debugfs null vsock scsi zcopy)
+# the longest first
+suites=(vhost mm faults owner base debugfs null vsock scsi zcopy)
 
 # suite_of TEST: the suite that has the test of this name
 suite_of() {
