@@ -58,6 +58,19 @@ expect 124 "hangs" --timeout 21 "${tap[@]}" -- "printf '${doc}ok 2 b\n'; sleep 1
 grep -q 'sysrq: Show' "$tmp/console" || { say "not ok: no stacks after a hang"; failed=$((failed + 1)); }
 expect 122 "the END record is forged" "${tap[@]}" -- \
 	"printf '${doc}ok 2 b\n'; echo 'END 0 status=0 splats=0 leaks=0 taint=0' > /dev/vport0p2; echo b > /proc/sysrq-trigger; sleep 5"
+# QEMU dies, and so nothing in the guest was tried yet: once, or each time.
+mkdir "$tmp/bin"
+cat > "$tmp/bin/qemu-system-x86_64" << EOF
+#!/bin/sh
+! mkdir "$tmp/\$DIES" 2> /dev/null && [ "\$DIES" != always ] || kill -ABRT \$\$
+exec $(command -v qemu-system-x86_64) "\$@"
+EOF
+chmod +x "$tmp/bin/qemu-system-x86_64"
+in_path=$PATH
+export PATH=$tmp/bin:$PATH
+DIES=once expect 0 "QEMU dies before the guest comes up, once" --accel tcg -- true
+DIES=always expect 122 "QEMU dies before the guest comes up, again" --accel tcg -- true
+export PATH=$in_path
 expect 125 "there is no kernel" --kernel "$tmp/none" -- true
 
 # gone PID: it ends, whether or not somebody waits for it

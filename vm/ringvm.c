@@ -352,6 +352,7 @@ static void sysrq(struct chan *ch, char key)
 
 struct result {
 	bool hang, dead, ready, end;
+	int qemu_signal;	/* that QEMU died of by itself */
 	int status, splats, leaks;
 	long taint;
 };
@@ -397,8 +398,8 @@ static void boot(const char *accel, const char *cmd, bool host, int timeout,
 	struct life life = { .heard = now() };
 	double until = now() + timeout;
 	unsigned char rnd[16];
+	int fd, qemu;
 	pid_t pid;
-	int fd;
 
 	if (getrandom(rnd, sizeof(rnd), 0) != sizeof(rnd))
 		fatal("getrandom: %s", strerror(errno));
@@ -423,7 +424,9 @@ static void boot(const char *accel, const char *cmd, bool host, int timeout,
 		}
 		kill(pid, SIGKILL);
 	}
-	waitpid(pid, NULL, 0);
+	waitpid(pid, &qemu, 0);
+	if (WIFSIGNALED(qemu) && WTERMSIG(qemu) != SIGKILL)
+		res->qemu_signal = WTERMSIG(qemu);
 	unlink(initrd);
 	for (int i = 0; i < NCHAN; i++)
 		if (ch[i].fd >= 0)
@@ -791,6 +794,15 @@ int main(int argc, char **argv)
 			fatal("%s: %s", cfg.out, strerror(errno));
 	}
 	boot(cfg.accel, cfg.cmd, !strcmp(cfg.root, "host"), cfg.timeout, ch, &res);
+	if (res.qemu_signal && !res.ready) {
+		/* QEMU 7.2 has assertions that a boot on a busy machine may break. */
+		msg("QEMU died of signal %d before the guest came up; once more", res.qemu_signal);
+		for (int i = 0; i < NCHAN; i++) {
+			free(ch[i].buf);
+			ch[i] = (struct chan){ .sink = ch[i].sink };
+		}
+		boot(cfg.accel, cfg.cmd, !strcmp(cfg.root, "host"), cfg.timeout, ch, &res);
+	}
 	fd = verdict(ch, &res);
 	if (!fd && cfg.log == log)
 		unlink(log);
