@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vhost-net and buffers that are none: too short for a packet, or memory that nobody may
- * read or write. vhost says so, gives them back, goes on with those behind them, and
- * rests. It did not, by any accessor.
+ * vhost-net and buffers that are none: too short for a packet, for the other direction, or
+ * memory that nobody may read or write. vhost says so, gives them back, goes on with those
+ * behind them, and rests. It did not, by any accessor.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -35,17 +36,24 @@ FIXTURE_VARIANT_ADD(base, checked_one_by_one) { .accessor = "checked", .sndbuf =
 FIXTURE_VARIANT_ADD(base, ringmap) { .accessor = "ringmap" };
 FIXTURE_VARIANT_ADD(base, ringmap_one_by_one) { .accessor = "ringmap", .sndbuf = SNDBUF };
 
+static void open_and_run(struct __test_metadata *_metadata, struct vring_dev *d,
+			 const struct vring_config *cfg, const FIXTURE_VARIANT(base) *variant)
+{
+	int sndbuf = variant->sndbuf;
+
+	ASSERT_OK(d, vring_open(d, cfg));
+	ASSERT_OK(d, vring_set_accessor(d, variant->accessor));
+	if (sndbuf)
+		ASSERT_EQ(0, ioctl(d->tap, TUNSETSNDBUF, &sndbuf));
+	ASSERT_OK(d, vring_start(d));
+	ASSERT_OK(d, vring_run(d, 100, NULL));
+}
+
 FIXTURE_SETUP(base)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
-	int sndbuf = variant->sndbuf;
 
-	ASSERT_OK(&self->d, vring_open(&self->d, &cfg));
-	ASSERT_OK(&self->d, vring_set_accessor(&self->d, variant->accessor));
-	if (sndbuf)
-		ASSERT_EQ(0, ioctl(self->d.tap, TUNSETSNDBUF, &sndbuf));
-	ASSERT_OK(&self->d, vring_start(&self->d));
-	ASSERT_OK(&self->d, vring_run(&self->d, 100, NULL));
+	open_and_run(_metadata, &self->d, &cfg, variant);
 }
 
 FIXTURE_TEARDOWN(base)
@@ -205,6 +213,29 @@ TEST_F_TIMEOUT(base, unreadable_packet, PATIENCE)
 	ASSERT_OK(d, vring_run(d, 500, NULL));
 }
 
+/* Of the RX buffer that vhost takes next, or of the @n-th after it */
+static struct vring_desc *next_rx(struct vring_dev *d, unsigned int n)
+{
+	struct vring_queue *q = &d->q[VRING_RX];
+
+	return q->vring.desc + q->vring.avail->ring[(q->last_used + n) % q->vring.num];
+}
+
+/* @n packets come, of which @lost are lost. @empty buffers are used empty, for @bad errors. */
+static void receive_among_bad_buffers(struct __test_metadata *_metadata, struct vring_dev *d,
+				      uint64_t n, uint64_t lost, uint64_t empty, uint64_t bad)
+{
+	memset(&d->res, 0, sizeof(d->res));
+	for (uint64_t i = 0; i < n; i++)
+		ASSERT_OK(d, vring_send(d));
+	ASSERT_OK(d, vring_idle(d));
+	EXPECT_EQ(lost, d->res.lost);
+	EXPECT_EQ(empty, d->res.corrupt);
+	EXPECT_EQ(n - lost, d->res.received);
+	EXPECT_EQ(bad, errors(d, VRING_RX));
+	EXPECT_TRUE(worker_rests(_metadata));
+}
+
 /* Packets come for RX buffers two of which cannot be written. */
 TEST_F_TIMEOUT(base, unwritable_buffer, PATIENCE)
 {
@@ -215,17 +246,84 @@ TEST_F_TIMEOUT(base, unwritable_buffer, PATIENCE)
 	unsigned int first = (q->vring.avail->ring[q->last_used % 256] + 1) / bad;
 	char *page = d->buf + first * PAGE;
 
-	memset(&d->res, 0, sizeof(d->res));
 	ASSERT_EQ(0, mprotect(page, PAGE, PROT_NONE));
-	for (uint64_t i = 0; i < n; i++)
-		ASSERT_OK(d, vring_send(d));
-	ASSERT_OK(d, vring_idle(d));
-	EXPECT_EQ(bad, d->res.lost);
-	EXPECT_EQ(bad, d->res.corrupt);	/* they are empty */
-	EXPECT_EQ(n - bad, d->res.received);
-	EXPECT_EQ(bad, errors(d, VRING_RX));
-	EXPECT_TRUE(worker_rests(_metadata));
+	receive_among_bad_buffers(_metadata, d, n, bad, bad, bad);
 	ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
+/* What vhost supplies is the header, and that cannot be written; the packet can. */
+TEST_F_TIMEOUT(base, unwritable_header, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev *d = &self->d;
+	char *hole;
+
+	vring_close(d);
+	cfg.raw = true;
+	open_and_run(_metadata, d, &cfg, variant);
+	hole = spare_page(d) - PAGE;
+	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_NONE));
+	next_rx(d, 0)->addr = (uintptr_t)spare_page(d) - d->hdr_len;
+	receive_among_bad_buffers(_metadata, d, 10, 1, 1, 1);
+	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
+/*
+ * The number of buffers ends a header, and cannot be written; what is in front of it can, and
+ * so can the packet, which is in a buffer of another descriptor.
+ */
+TEST_F_TIMEOUT(base, unwritable_num_buffers, PATIENCE)
+{
+	const uint32_t before = sizeof(struct virtio_net_hdr);
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev *d = &self->d;
+	struct vring_desc *rx;
+	char *hole;
+
+	vring_close(d);
+	cfg.mergeable = true;
+	cfg.min_frame = 64;
+	cfg.max_frame = 64;
+	open_and_run(_metadata, d, &cfg, variant);
+	hole = spare_page(d);
+	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_NONE));
+	rx = next_rx(d, 0);
+	rx->addr = (uintptr_t)hole - before;
+	rx->len = d->hdr_len;
+	rx->flags |= VRING_DESC_F_NEXT;
+	rx->next = next_rx(d, 200) - d->q[VRING_RX].vring.desc;
+	receive_among_bad_buffers(_metadata, d, 10, 1, 1, 1);
+	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
+/* A buffer for vhost to read, and one of no bytes. The packets are in those behind them. */
+TEST_F_TIMEOUT(base, no_rx_buffer, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+
+	next_rx(d, 0)->flags &= ~VRING_DESC_F_WRITE;
+	next_rx(d, 2)->len = 0;
+	next_rx(d, 3)->flags &= ~VRING_DESC_F_WRITE;
+	receive_among_bad_buffers(_metadata, d, 10, 0, 3, 3);
+	ASSERT_OK(d, vring_run(d, 500, NULL));
+}
+
+/* Of the two buffers for a packet, the second is for vhost to read. Neither has a packet. */
+TEST_F_TIMEOUT(base, no_second_rx_buffer, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev *d = &self->d;
+
+	vring_close(d);
+	cfg.mergeable = true;
+	cfg.min_frame = 200;
+	cfg.max_frame = 200;
+	open_and_run(_metadata, d, &cfg, variant);
+	next_rx(d, 1)->flags &= ~VRING_DESC_F_WRITE;
+	receive_among_bad_buffers(_metadata, d, 10, 0, 2, 1);
 	ASSERT_OK(d, vring_run(d, 500, NULL));
 }
 

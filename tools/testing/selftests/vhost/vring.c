@@ -280,7 +280,7 @@ static int open_packet(struct vring_dev *d)
 int vring_open_tap(struct vring_dev *d)
 {
 	struct ifreq ifr = {
-		.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
+		.ifr_flags = IFF_TAP | IFF_NO_PI | (d->cfg.raw ? 0 : IFF_VNET_HDR),
 	};
 	int hdr = header_bytes(&d->cfg), sock, ret = 0;
 
@@ -288,7 +288,7 @@ int vring_open_tap(struct vring_dev *d)
 	if (d->tap < 0)
 		return fail(d, errno, "/dev/net/tun");
 	if (ioctl(d->tap, TUNSETIFF, &ifr) ||
-	    ioctl(d->tap, TUNSETVNETHDRSZ, &hdr))
+	    (!d->cfg.raw && ioctl(d->tap, TUNSETVNETHDRSZ, &hdr)))
 		return fail(d, errno, "cannot create a TAP");
 	silence(ifr.ifr_name);
 	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -351,6 +351,8 @@ int vring_setup(struct vring_dev *d)
 		features |= 1ULL << VIRTIO_F_ACCESS_PLATFORM;
 	if (d->cfg.log)
 		features |= 1ULL << VHOST_F_LOG_ALL;
+	if (d->cfg.raw)
+		features |= 1ULL << VHOST_NET_F_VIRTIO_NET_HDR;
 	if (ioctl(d->vdev.fd, VHOST_GET_FEATURES, &have))
 		return fail(d, errno, "VHOST_GET_FEATURES");
 	if (features & ~have)
@@ -757,7 +759,8 @@ static int reap_rx(struct vring_dev *d)
 			if (e.len > VRING_BUF_SIZE || len + e.len > sizeof(frame))
 				return fail(d, 0, "used length %u", e.len);
 			memcpy(frame + len, slot(d, VRING_RX, e.id), e.len);
-			if (!n && d->cfg.mergeable)
+			/* One that is used empty has no header. */
+			if (!n && d->cfg.mergeable && e.len >= d->hdr_len)
 				parts = x16(d, ((struct virtio_net_hdr_mrg_rxbuf *)
 						frame)->num_buffers);
 			len += e.len;

@@ -61,6 +61,7 @@ enum vring_memory {
  * @swapped: with @legacy, rings of the other byte order
  * @tight: parts follow each other, and the buffers them, without regard to pages;
  *	@memory and @buffers must be NULL, and neither @iotlb nor @log be set
+ * @raw: the TAP has no header in front of its frames; vhost takes it off, and supplies it
  * @busyloop_us: microseconds for which vhost polls before it sleeps
  * @offset: bytes from a page boundary to each part; avail must be a multiple
  *	of 2 and used of 4, as vhost asks
@@ -87,6 +88,7 @@ struct vring_config {
 	bool legacy;
 	bool swapped;
 	bool tight;
+	bool raw;
 	unsigned int chain;
 	unsigned int busyloop_us;
 	unsigned int offset[VRING_PARTS];
