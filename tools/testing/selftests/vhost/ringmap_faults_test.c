@@ -43,26 +43,6 @@ static char *page_of(const void *p)
 	return (char *)((uintptr_t)p & ~(PAGE - 1));
 }
 
-/* How many objects of a slab cache are allocated. */
-static long slab_objects(const char *cache)
-{
-	char path[96];
-
-	/* What is cached per processor counts as allocated. */
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
-	write_text(path, "1");
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/objects", cache);
-	return read_number(path);
-}
-
-/* Wait until not many more are allocated than there were. What is freed takes time. */
-static long slab_growth(const char *cache, long before, long tolerated)
-{
-	for (int i = 0; i < 100 && slab_objects(cache) - before > tolerated; i++)
-		usleep(100000);
-	return slab_objects(cache) - before;
-}
-
 /* Packets by an accessor: mapped if and only if it maps. */
 static void expect_traffic(struct __test_metadata *_metadata,
 			   struct vring_dev *d, const char *accessor)

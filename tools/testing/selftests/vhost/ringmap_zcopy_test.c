@@ -681,18 +681,6 @@ TEST_F_TIMEOUT(zcopy, owner_killed, PATIENCE)
 	expect_traffic(_metadata, w, variant->accessor);
 }
 
-/* How many objects of a slab cache are allocated. */
-static long slab_objects(const char *cache)
-{
-	char path[96], text[32];
-
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
-	write_text(path, "1");
-	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/objects", cache);
-	read_text(path, text, sizeof(text));
-	return atol(text);
-}
-
 /* What counts the packets of a queue is freed with the device, and at its reset. */
 TEST_F_TIMEOUT(zcopy, count_freed, PATIENCE)
 {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -240,6 +241,25 @@ double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+long slab_objects(const char *cache)
+{
+	char path[96], text[32];
+
+	/* What is cached per processor counts as allocated. */
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
+	write_text(path, "1");
+	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/objects", cache);
+	read_text(path, text, sizeof(text));
+	return atol(text);
+}
+
+long slab_growth(const char *cache, long before, long tolerated)
+{
+	for (int i = 0; i < 100 && slab_objects(cache) - before > tolerated; i++)
+		usleep(100000);
+	return slab_objects(cache) - before;
 }
 
 ssize_t write_text(const char *path, const char *text)

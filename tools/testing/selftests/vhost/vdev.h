@@ -127,6 +127,12 @@ size_t page_up(size_t n);
 /** now() - seconds of a clock that only goes forward */
 double now(void);
 
+/** slab_objects() - how many objects of a slab cache are allocated */
+long slab_objects(const char *cache);
+
+/** slab_growth() - how many more than @before; waits until they are at most @tolerated */
+long slab_growth(const char *cache, long before, long tolerated);
+
 /** write_text() - to a file of the kernel's; returns bytes or a negative errno */
 ssize_t write_text(const char *path, const char *text);
 
