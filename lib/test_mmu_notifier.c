@@ -121,12 +121,16 @@ static int test_mn_start(struct mmu_notifier *mn,
 {
 	struct test_sub *sub = container_of(mn, struct test_sub, mn);
 
+	bool overlaps = test_overlaps(sub, range);
+
 	spin_lock(&sub->lock);
 	sub->active++;
 	sub->seq++;
-	if (test_overlaps(sub, range))
+	if (overlaps)
 		test_drop(sub, range);
 	spin_unlock(&sub->lock);
+	if (overlaps && mmu_notifier_range_blockable(range))
+		test_window(sub, TEST_MN_HOLD_CALLBACK);
 	return 0;
 }
 

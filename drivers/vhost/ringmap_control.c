@@ -54,8 +54,9 @@ static struct dentry *vhost_debugfs;
 
 /*
  * Devices with a directory; for what is said to all of them. Who sets an accessor waits for
- * the end of invalidations, for which another process may see to it that they do not end.
- * So nobody does that under the lock: a device that is pinned stays in the list.
+ * the owner's mmap lock, or, where mappings end, for the end of invalidations, for which
+ * another process may see to it that they do not end. So nobody does that under the lock:
+ * a device that is pinned stays in the list.
  */
 static LIST_HEAD(devices);
 static DEFINE_MUTEX(devices_lock);
@@ -537,6 +538,8 @@ void vhost_ringmap_dev_init(struct vhost_dev *dev)
 	dev->ringmap_dir = NULL;
 	INIT_LIST_HEAD(&dev->ringmap_node);
 	dev->ringmap_pins = 0;
+	mutex_init(&dev->ringmap_first.mutex);
+	dev->ringmap_first.sub.mm = NULL;
 	for (i = 0; i < dev->nvqs; i++) {
 		rm = &dev->vqs[i]->ringmap;
 		memset(rm, 0, sizeof(*rm));
@@ -603,6 +606,7 @@ static void set_owner(struct vhost_dev *dev, const struct vhost_ringmap_task *ow
 	mutex_unlock(&devices_lock);
 }
 
+/* No range reaches the address. */
 static bool ringmap_ignore(struct mmu_interval_notifier *sub,
 			   const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
@@ -621,30 +625,41 @@ static const struct mmu_interval_notifier_ops ringmap_first_ops = {
  * The first interval notifier of a process takes the mmap lock for writing, and the lock
  * of each mapping. Where others hold the mmap lock, or where there are many mappings, that
  * takes long, and the data path does it with the queue's mutex held. Later notifiers take
- * none of these locks. So insert one here, for any range, and remove it.
+ * none of these locks. So insert one here, once for each owner.
+ *
+ * It stays until the device has no owner any more. To remove it waits for invalidations
+ * that are under way, and that has no bound while they overlap.
+ *
+ * The device holds the mm for as long: it does not exit with a notifier in it, and a child
+ * that inherits the device file has an mm of its own, without one.
  *
  * Does nothing if the queue does not use mappings, or has no owner: who sets the accessor
  * and who sets the owner both call this, after they did. Where it fails, the data path
  * tries again.
  *
- * Context: process context; waits for the mmap lock of the owner, and for the end of
- * invalidations that are under way. Caller holds the fill mutex.
+ * Context: process context; waits for the mmap lock of the owner. Caller holds the fill
+ * mutex.
  */
 void ringmap_first_notifier(struct vhost_ringmap *rm)
 {
-	const struct vhost_dev *dev = ringmap_vq(rm)->dev;
-	struct mmu_interval_notifier sub;
+	struct vhost_dev *dev = ringmap_vq(rm)->dev;
+	struct vhost_ringmap_first *first = &dev->ringmap_first;
 	struct mm_struct *mm;
 
 	lockdep_assert_held(&rm->fill_mutex);
 	if (rm->accessor != VHOST_ACCESSOR_RINGMAP)
 		return;
-	/* An owner that is recorded stays until nobody calls this. */
-	mutex_lock(&devices_lock);
-	mm = dev->ringmap_owner.pid ? dev->mm : NULL;
-	mutex_unlock(&devices_lock);
-	if (mm && !mmu_interval_notifier_insert(&sub, mm, 0, PAGE_SIZE, &ringmap_first_ops))
-		mmu_interval_notifier_remove(&sub);
+	mutex_lock(&first->mutex);
+	if (!first->sub.mm) {
+		/* An owner that is recorded stays until nobody calls this. */
+		mutex_lock(&devices_lock);
+		mm = dev->ringmap_owner.pid ? dev->mm : NULL;
+		mutex_unlock(&devices_lock);
+		if (mm && mmu_interval_notifier_insert(&first->sub, mm, ULONG_MAX, 1,
+						       &ringmap_first_ops))
+			first->sub.mm = NULL;
+	}
+	mutex_unlock(&first->mutex);
 }
 
 /**
@@ -653,8 +668,8 @@ void ringmap_first_notifier(struct vhost_ringmap *rm)
  *
  * It is another than the opener's where the device file was handed over.
  *
- * Context: process context; waits for the process' mmap lock, and for the end of
- * invalidations that are under way. The device's mutex is held.
+ * Context: process context; waits for the process' mmap lock, but for no invalidation. The
+ * device's mutex is held.
  */
 void vhost_ringmap_set_owner(struct vhost_dev *dev)
 {
@@ -696,6 +711,10 @@ void vhost_ringmap_dev_cleanup(struct vhost_dev *dev)
 	for (i = 0; i < dev->nvqs; i++)
 		ringmap_set_accessor(&dev->vqs[i]->ringmap,
 				     VHOST_ACCESSOR_UACCESS, VHOST_MODE_CLOSE);
+	/* Nobody else inserts it: no file is left, and the caller sets the owner. */
+	if (dev->ringmap_first.sub.mm)
+		mmu_interval_notifier_remove(&dev->ringmap_first.sub);
+	dev->ringmap_first.sub.mm = NULL;
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_dev_cleanup);
 

@@ -239,5 +239,16 @@ struct vhost_ringmap_task {
 	char comm[TASK_COMM_LEN];
 };
 
+/**
+ * struct vhost_ringmap_first - a notifier that makes later ones cheap to insert
+ * @mutex: protects it
+ * @sub: of the owner's mm, for an address that nobody invalidates; its mm is NULL if it
+ *	is not inserted
+ */
+struct vhost_ringmap_first {
+	struct mutex mutex;	/* around the insertion */
+	struct mmu_interval_notifier sub;
+};
+
 #endif /* CONFIG_VHOST_RINGMAP */
 #endif /* _VHOST_RINGMAP_TYPES_H */

@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
+#include "../../../../lib/test_mmu_notifier_uapi.h"
 #include "ringmap_packets.h"
 
 #define PAGE	4096UL
@@ -1256,6 +1257,94 @@ TEST_F_TIMEOUT(reverted_2019, ioctl_newly_fails, PATIENCE)
 			}
 		}
 	}
+}
+
+/* --- who waits for invalidations --- */
+
+struct held_range {
+	char *page;
+	int fd;			/* of the test driver */
+	unsigned int id;	/* of its subscriber that the range waits for */
+	pthread_t thread;
+};
+
+static void *emit_held(void *arg)
+{
+	struct held_range *h = arg;
+	struct test_mn_emit e = { .addr = (uintptr_t)h->page, .len = PAGE, .count = 1 };
+
+	ioctl(h->fd, TEST_MN_EMIT, &e);
+	return NULL;
+}
+
+/* How many ranges of our memory are being invalidated. */
+static unsigned int active_ranges(const struct held_range *h)
+{
+	struct test_mn_info info = { .id = h->id };
+
+	return ioctl(h->fd, TEST_MN_INFO, &info) ? -1U : info.active;
+}
+
+/*
+ * An invalidation of our memory begins, and does not end for 10 seconds. It is of a page that
+ * no interval notifier is for; but there is one, so that none is the first.
+ */
+static void hold_range(struct __test_metadata *_metadata, struct held_range *h)
+{
+	struct test_mn_hold hold = { .point = TEST_MN_HOLD_CALLBACK, .ms = 10000 };
+	struct test_mn_add other, add;
+
+	h->page = fresh_at(_metadata, NULL, 2 * PAGE);
+	other = (struct test_mn_add){
+		.addr = (uintptr_t)h->page + PAGE, .len = PAGE, .kind = TEST_MN_INTERVAL,
+	};
+	add = (struct test_mn_add){ .addr = (uintptr_t)h->page, .len = PAGE, .kind = TEST_MN_MM };
+	h->fd = open("/dev/test_mmu_notifier", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(h->fd, 0);
+	ASSERT_EQ(0, ioctl(h->fd, TEST_MN_ADD, &other));
+	ASSERT_EQ(0, ioctl(h->fd, TEST_MN_ADD, &add));
+	h->id = hold.id = add.id;
+	ASSERT_EQ(0, ioctl(h->fd, TEST_MN_HOLD, &hold));
+	ASSERT_EQ(0, pthread_create(&h->thread, NULL, emit_held, h));
+	for (int ms = 0; ms < 5000 && !active_ranges(h); ms++)
+		usleep(1000);
+	ASSERT_EQ(1U, active_ranges(h));
+}
+
+static void release_range(struct held_range *h)
+{
+	pthread_join(h->thread, NULL);
+	close(h->fd);
+	munmap(h->page, 2 * PAGE);
+}
+
+/*
+ * VHOST_SET_OWNER did not wait for invalidations, with the device's mutex held. It does not
+ * with mappings, nor does who asks for them later.
+ */
+TEST_F_TIMEOUT(reverted_2019, ioctl_newly_waits, PATIENCE)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+	struct vring_dev *d = &self->d;
+	struct held_range h;
+
+	ASSERT_OK(d, vring_open(d, &cfg));
+	ASSERT_OK(d, vring_reset_owner(d));
+	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
+	hold_range(_metadata, &h);
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_SET_OWNER));
+	EXPECT_EQ(1U, active_ranges(&h));
+	release_range(&h);
+
+	ASSERT_OK(d, vring_reset_owner(d));
+	ASSERT_OK(d, vring_setup(d));
+	ASSERT_OK(d, vring_set_accessor(d, "uaccess"));
+	hold_range(_metadata, &h);
+	ASSERT_OK(d, vring_set_accessor(d, "ringmap"));
+	EXPECT_EQ(1U, active_ranges(&h));
+	release_range(&h);
+	ASSERT_OK(d, vring_start(d));
+	ASSERT_OK(d, vring_run(d, 500, NULL));
 }
 
 TEST_HARNESS_MAIN
