@@ -1887,6 +1887,39 @@ TEST_F_TIMEOUT(iotlb, other_queue_stops, PATIENCE)
 	ASSERT_OK(d, vring_run(d, 100, NULL));
 }
 
+/*
+ * RX is stopped, and TX polls its rings all the same if it busy polls. What RX misses then is
+ * forgotten when TX stops: a device that is stopped asks for nothing.
+ */
+TEST_F_TIMEOUT(iotlb, stopped_device_asks_for_nothing, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vring *tx = &d->q[VRING_TX].vring;
+	void *const parts[] = { tx->desc, tx->avail, tx->used };
+	struct vhost_vring_file stop = { VRING_RX, -1 };
+	struct pollfd p = { d->vdev.fd, POLLIN, 0 };
+	uint64_t n;
+
+	ASSERT_OK(d, vring_idle(d));
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &stop));
+	forget_misses(d);
+	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
+	for (int i = 0; i < VRING_PARTS; i++)
+		ASSERT_OK(d, vring_iotlb_update(d, parts[i],
+						page_up(vdev_part_bytes(tx->num, i))));
+	ASSERT_EQ(0, vdev_look(&d->vdev, VRING_TX, d->q[VRING_TX].kick));
+	EXPECT_EQ(!!variant->busyloop_us, poll(&p, 1, 0));
+	stop.index = VRING_TX;
+	ASSERT_EQ(0, ioctl(d->vdev.fd, VHOST_NET_SET_BACKEND, &stop));
+	EXPECT_EQ(0, poll(&p, 1, 0));
+	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, d->ring_len));
+	/* vhost could not ask RX's driver for kicks. */
+	if (read(d->q[VRING_RX].err, &n, sizeof(n)) < 0)
+		EXPECT_EQ(0U, variant->busyloop_us);
+	ASSERT_OK(d, vring_start(d));
+	ASSERT_OK(d, vring_run(d, 100, NULL));
+}
+
 /* More entries than there is room for push out those of the rings, which are missed. */
 TEST_F_TIMEOUT(iotlb, many_updates, PATIENCE)
 {
