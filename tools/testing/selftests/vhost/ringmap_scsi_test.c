@@ -4,11 +4,13 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <sys/ioctl.h>
 
 #include "ringmap_devices.h"
 #include "scsi.h"
 
 #define WINDOW		24		/* commands under way */
+#define SESSIONS	"se_sess_cache"	/* a group's nexus has one */
 #define MAX_IO_VQS	"/sys/module/vhost_scsi/parameters/max_io_vqs"
 
 FIXTURE(scsi) {
@@ -141,6 +143,43 @@ TEST_F_TIMEOUT(scsi, hotplug, PATIENCE)
 	}
 	mapped = vdev_stat(&s->d.vdev, SCSI_EVT, "mapped") - before.mapped;
 	EXPECT_EQ(!strcmp(variant->accessor, "ringmap"), mapped > 0);
+}
+
+/*
+ * Two groups of one target have one tag. The device takes one of them, and lets go of it: both
+ * can be removed, nothing of them stays, and a target of their name can be used.
+ */
+TEST_F_TIMEOUT(scsi, one_tag_twice, PATIENCE)
+{
+	struct vhost_scsi_target t = {};
+	struct scsi *s = &self->s;
+	const int rounds = 20;
+	long sessions, more;
+	int fd = s->d.vdev.fd;
+
+	snprintf(t.vhost_wwpn, sizeof(t.vhost_wwpn), "naa.5001407%09x", getpid());
+	ASSERT_OK(&s->d, scsi_endpoint(s, false));
+	sessions = slab_objects(SESSIONS);
+	ASSERT_LT(0, sessions);
+	for (int i = 0; i < rounds; i++) {
+		ASSERT_OK(&s->d, scsi_make_port(s, t.vhost_wwpn, "tpgt_1"));
+		ASSERT_OK(&s->d, scsi_make_port(s, t.vhost_wwpn, "tpgt_01"));
+		ASSERT_EQ(0, ioctl(fd, VHOST_SCSI_SET_ENDPOINT, &t));
+		ASSERT_EQ(0, ioctl(fd, VHOST_SCSI_CLEAR_ENDPOINT, &t));
+		ASSERT_OK(&s->d, scsi_remove_port(s, t.vhost_wwpn, "tpgt_1"));
+		ASSERT_OK(&s->d, scsi_remove_port(s, t.vhost_wwpn, "tpgt_01"));
+		ASSERT_OK(&s->d, scsi_remove_ports(s, t.vhost_wwpn));
+	}
+	more = slab_growth(SESSIONS, sessions, rounds / 2);
+	EXPECT_LE(more, rounds / 2) {
+		TH_LOG("%ld more sessions after %d rounds", more, rounds);
+	}
+	ASSERT_OK(&s->d, scsi_make_port(s, t.vhost_wwpn, "tpgt_2"));
+	EXPECT_EQ(0, ioctl(fd, VHOST_SCSI_SET_ENDPOINT, &t)) { TH_LOG("%s", strerror(errno)); }
+	ASSERT_EQ(0, ioctl(fd, VHOST_SCSI_CLEAR_ENDPOINT, &t));
+	ASSERT_OK(&s->d, scsi_remove_port(s, t.vhost_wwpn, "tpgt_2"));
+	ASSERT_OK(&s->d, scsi_remove_ports(s, t.vhost_wwpn));
+	ASSERT_OK(&s->d, scsi_endpoint(s, true));
 }
 
 /* As many queues as vhost-scsi allows: more than one kmalloc() has room for. */

@@ -83,6 +83,34 @@ static int remove_target(struct scsi *s)
 	return 0;
 }
 
+int scsi_make_port(struct scsi *s, const char *target, const char *group)
+{
+	char path[280], initiator[64];
+
+	snprintf(path, sizeof(path), TARGET "/vhost/%s", target);
+	if (make_dir(s, path))
+		return -EPROTO;
+	snprintf(path, sizeof(path), TARGET "/vhost/%s/%s", target, group);
+	snprintf(initiator, sizeof(initiator), "naa.5001408%09x", getpid());
+	return make_dir(s, path) || set_attribute(s, path, "nexus", initiator) ? -EPROTO : 0;
+}
+
+int scsi_remove_port(struct scsi *s, const char *target, const char *group)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), TARGET "/vhost/%s/%s", target, group);
+	return rmdir(path) ? device_fail(&s->d, errno, "rmdir %s", path) : 0;
+}
+
+int scsi_remove_ports(struct scsi *s, const char *target)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), TARGET "/vhost/%s", target);
+	return rmdir(path) ? device_fail(&s->d, errno, "rmdir %s", path) : 0;
+}
+
 static void set_lun(uint8_t *lun)
 {
 	memset(lun, 0, 8);

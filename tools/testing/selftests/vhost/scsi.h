@@ -53,6 +53,20 @@ int scsi_open(struct scsi *s, const char *accessor, uint64_t features);
 /** scsi_remove() - disconnect and remove the target; device_close() is what is left */
 int scsi_remove(struct scsi *s);
 
+/**
+ * scsi_make_port() - a port group without a LUN, of a target of its own
+ * @s: scsi
+ * @target: its name
+ * @group: directory of the group, below that of the target
+ */
+int scsi_make_port(struct scsi *s, const char *target, const char *group);
+
+/** scsi_remove_port() - remove it as it is; the target stays */
+int scsi_remove_port(struct scsi *s, const char *target, const char *group);
+
+/** scsi_remove_ports() - remove the target, which has none any more */
+int scsi_remove_ports(struct scsi *s, const char *target);
+
 /** scsi_endpoint() - connect the device and the target, or disconnect them */
 int scsi_endpoint(struct scsi *s, bool set);
 
