@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -1917,6 +1918,55 @@ TEST_F_TIMEOUT(iotlb, stopped_device_asks_for_nothing, PATIENCE)
 	if (read(d->q[VRING_RX].err, &n, sizeof(n)) < 0)
 		EXPECT_EQ(0U, variant->busyloop_us);
 	ASSERT_OK(d, vring_start(d));
+	ASSERT_OK(d, vring_run(d, 100, NULL));
+}
+
+struct reader {
+	int fd;
+	void *at;
+	ssize_t ret;
+};
+
+static void *read_miss(void *arg)
+{
+	struct reader *r = arg;
+
+	r->ret = read(r->fd, r->at, sizeof(struct vhost_msg));
+	return NULL;
+}
+
+/*
+ * Memory for a miss turns out to be none when the miss was taken. It can be read again, and
+ * who waits for one is told.
+ */
+TEST_F_TIMEOUT(iotlb, miss_given_back, PATIENCE)
+{
+	struct epoll_event readable = { .events = EPOLLIN };
+	struct vring_dev *d = &self->d;
+	struct reader r = { .fd = d->vdev.fd };
+	int waiter = epoll_create1(EPOLL_CLOEXEC);
+	uint16_t used = used_idx(d);
+	pthread_t thread;
+	struct pollfd p;
+
+	send_untranslated(_metadata, d);
+	ASSERT_TRUE(wait_miss(d));
+	r.at = fresh_at(_metadata, NULL, 4096);
+	p = (struct pollfd){ await(_metadata, r.at, 4096), POLLIN, 0 };
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_miss, &r));
+	ASSERT_EQ(1, poll(&p, 1, 10000));
+	/* It was taken, and is being copied. */
+	ASSERT_EQ(0, epoll_ctl(waiter, EPOLL_CTL_ADD, d->vdev.fd, &readable));
+	EXPECT_EQ(0, epoll_wait(waiter, &readable, 1, 0));
+	munmap(r.at, 4096);
+	close(p.fd);
+	pthread_join(thread, NULL);
+	EXPECT_NE((ssize_t)sizeof(struct vhost_msg), r.ret);
+	EXPECT_EQ(1, epoll_wait(waiter, &readable, 1, 10000));
+	close(waiter);
+	EXPECT_NE(0UL, next_miss(d));
+	ASSERT_OK(d, vring_iotlb_update(d, d->buf, d->buf_len));
+	ASSERT_TRUE(wait_used(d, used + 1));
 	ASSERT_OK(d, vring_run(d, 100, NULL));
 }
 
