@@ -5,7 +5,7 @@
  *
  * faults: a step towards a mapping fails. odd: rings that are hard to map, in memory that
  * others lend, or written to a disk. reverted_2019: for each reason to revert what then mapped
- * rings, what it would break.
+ * rings, what it would break; and an ioctl that waits, which is much the same as one that fails.
  */
 #define _GNU_SOURCE
 #include <errno.h>
