@@ -37,12 +37,10 @@ FIXTURE_VARIANT_ADD(base, ringmap) { .accessor = "ringmap" };
 FIXTURE_VARIANT_ADD(base, ringmap_one_by_one) { .accessor = "ringmap", .sndbuf = SNDBUF };
 
 static void open_and_run(struct __test_metadata *_metadata, struct vring_dev *d,
-			 const struct vring_config *cfg, const FIXTURE_VARIANT(base) *variant)
+			 const struct vring_config *cfg, const char *accessor, int sndbuf)
 {
-	int sndbuf = variant->sndbuf;
-
 	ASSERT_OK(d, vring_open(d, cfg));
-	ASSERT_OK(d, vring_set_accessor(d, variant->accessor));
+	ASSERT_OK(d, vring_set_accessor(d, accessor));
 	if (sndbuf)
 		ASSERT_EQ(0, ioctl(d->tap, TUNSETSNDBUF, &sndbuf));
 	ASSERT_OK(d, vring_start(d));
@@ -53,7 +51,7 @@ FIXTURE_SETUP(base)
 {
 	struct vring_config cfg = VRING_CONFIG_DEFAULT;
 
-	open_and_run(_metadata, &self->d, &cfg, variant);
+	open_and_run(_metadata, &self->d, &cfg, variant->accessor, variant->sndbuf);
 }
 
 FIXTURE_TEARDOWN(base)
@@ -261,7 +259,7 @@ TEST_F_TIMEOUT(base, unwritable_header, PATIENCE)
 
 	vring_close(d);
 	cfg.raw = true;
-	open_and_run(_metadata, d, &cfg, variant);
+	open_and_run(_metadata, d, &cfg, variant->accessor, variant->sndbuf);
 	hole = spare_page(d) - PAGE;
 	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_NONE));
 	next_rx(d, 0)->addr = (uintptr_t)spare_page(d) - d->hdr_len;
@@ -286,7 +284,7 @@ TEST_F_TIMEOUT(base, unwritable_num_buffers, PATIENCE)
 	cfg.mergeable = true;
 	cfg.min_frame = 64;
 	cfg.max_frame = 64;
-	open_and_run(_metadata, d, &cfg, variant);
+	open_and_run(_metadata, d, &cfg, variant->accessor, variant->sndbuf);
 	hole = spare_page(d);
 	ASSERT_EQ(0, mprotect(hole, PAGE, PROT_NONE));
 	rx = next_rx(d, 0);
@@ -321,7 +319,7 @@ TEST_F_TIMEOUT(base, no_second_rx_buffer, PATIENCE)
 	cfg.mergeable = true;
 	cfg.min_frame = 200;
 	cfg.max_frame = 200;
-	open_and_run(_metadata, d, &cfg, variant);
+	open_and_run(_metadata, d, &cfg, variant->accessor, variant->sndbuf);
 	next_rx(d, 1)->flags &= ~VRING_DESC_F_WRITE;
 	receive_among_bad_buffers(_metadata, d, 10, 0, 2, 1);
 	ASSERT_OK(d, vring_run(d, 500, NULL));
