@@ -11,7 +11,7 @@ out=$qemu/build${SANITIZE:+-sanitize}
 qtests=(migration-test)
 case $version in
 7.2) unit=(test-xbzrle test-link-share test-compress-adaptive) ;;
-*) unit=(test-xbzrle test-link-share test-multifd-raw) ;;
+*) unit=(test-xbzrle test-link-share test-migration-rate test-multifd-raw) ;;
 esac
 [ "${1:-}" != short ] || qtests=()
 if [ -n "${T:-}" ]; then
