@@ -19,7 +19,8 @@ struct cell {
 	int n[N_KINDS];
 	/* value: pages/s or, of a guest that runs, seconds; wire: bytes/s or seconds of downtime */
 	double value[N_KINDS][MOST_TURNS], wire[N_KINDS][MOST_TURNS];
-	double busy[N_KINDS][MOST_TURNS];
+	/* processors: the part of the guests' that they use, and what the bench's link uses */
+	double busy[N_KINDS][MOST_TURNS], own[N_KINDS][MOST_TURNS];
 	double source[N_KINDS][MOST_TURNS], both[N_KINDS][MOST_TURNS];	/* us a page */
 	/* what was predicted by what happened, and the downtime that happened by the predicted */
 	double predicted[N_KINDS][MOST_TURNS], downtime[N_KINDS][MOST_TURNS];
@@ -85,13 +86,14 @@ static void keep(struct json_object *run)
 	c->value[k][i] = is_live(c) ? number(run, "total_s") : pages;
 	c->wire[k][i] = number(run, is_live(c) ? "downtime_s" : "bytes_per_s");
 	c->busy[k][i] = number(run, "busy");
+	c->own[k][i] = number(run, "cpu_link");
 	c->source[k][i] = source / mean;
 	c->both[k][i] = (source + number(run, "cpu_destination") * 1e6) / mean;
 	c->predicted[k][i] = number(run, "predicted_s") / number(run, "total_s");
 	c->downtime[k][i] = number(run, "downtime_s") / number(run, "predicted_downtime_s");
-	/* That it does not end is right, too. */
-	if (!number(run, "predicted_s") && !truth(run, "converged"))
-		c->predicted[k][i] = c->downtime[k][i] = 1;
+	/* That it does not end is right, too, and an end is wrong then, whenever it was said to be. */
+	if (is(c, "predict") && !truth(run, "converged"))
+		c->predicted[k][i] = c->downtime[k][i] = number(run, "predicted_s") ? INFINITY : 1;
 	c->converged[k] += truth(run, "converged");
 	c->same[k] += truth(run, "same");
 	c->refused[k] += truth(run, "refused");
@@ -189,7 +191,7 @@ static void headings(const struct cell *c)
 	       is(c, "predict") ? "| predicted / happened | downtime, s" :
 	       is_live(c) ? "| downtime, s        | raw   ends" :
 	       is(c, "useless") ? "| us a page, source  | both" :
-				  "| Mbit/s             | busy   raw  bound");
+				  "| Mbit/s             | busy  link   raw  bound");
 }
 
 static void row(const struct cell *c)
@@ -226,6 +228,7 @@ static void row(const struct cell *c)
 	} else if (!is_live(c)) {
 		printf(" |");
 		figure(4, 2, middle(c->busy, c, MIXED));
+		figure(5, 2, middle(c->own, c, MIXED));
 		figure(5, 2, median(c->raw, c->n[MIXED]));
 		printf("  %s", c->bound);
 	}

@@ -71,7 +71,8 @@ static void add_times(struct json_object *run, const struct times *from, const s
 	add(run, "cpu_source", source / s);
 	add(run, "cpu_destination", destination / s);
 	add(run, "cpu_link", own / s);
-	add(run, "busy", (source + destination + own) / s / sysconf(_SC_NPROCESSORS_ONLN));
+	/* of the processors that the bench's link leaves them */
+	add(run, "busy", (source + destination) / (s * sysconf(_SC_NPROCESSORS_ONLN) - own));
 	add_others(run, (all - source - destination - own) / s);
 }
 

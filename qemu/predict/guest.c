@@ -144,9 +144,13 @@ static void take_sample(struct memory *memory, const char *directory, double byt
 {
 	static char packet[PACKET_PAGES * PAGE];
 	size_t looked_at = 0, have = 0;
-	char path[200];
+	char mine[200], path[210];
 
-	snprintf(path, sizeof(path), "%s/predict-%d", directory, getpid());
+	/* Nobody else reads the guest's memory there, or leads QEMU elsewhere. */
+	snprintf(mine, sizeof(mine), "%s/predict-XXXXXX", directory);
+	if (!mkdtemp(mine))
+		die("cannot make a directory in %s: %s", directory, strerror(errno));
+	snprintf(path, sizeof(path), "%s/pages", mine);
 	memory->sample = malloc(SAMPLES * sizeof(packet));
 	if (!memory->sample)
 		die("out of memory");
@@ -161,6 +165,7 @@ static void take_sample(struct memory *memory, const char *directory, double byt
 			memcpy(memory->sample + have++ * PAGE, packet + k * PAGE, PAGE);
 		}
 	}
+	rmdir(mine);
 	memory->zero = 1 - (double)have / looked_at;
 	memory->packets = have / PACKET_PAGES;
 }
