@@ -72,4 +72,8 @@ done < <(grep -lsE 'ERROR: |runtime error: ' "$reports".*)
 if [ ${#qtests[@]} -gt 0 ] && [ "$version" != 7.2 ] && [ -z "${SANITIZE:-}" ]; then
 	qemu/check-peers.sh || bad=1
 fi
+if [ "$version" != 7.2 ] && [ -z "${T:-}${SANITIZE:-}" ]; then
+	say "running the test of qemu/predict"
+	logged predict-test make -C qemu/predict check OUTPUT="$cache/build/migbench" || bad=1
+fi
 [ "$bad" = 0 ] || die "not clean"

@@ -97,7 +97,7 @@ part budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- bench/
 part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
 part stock-short "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
 part qemu-7.2-short qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh short
-part qemu-10.0-short qemu/10.0 "${qemu[@]}" -- env QEMU=10.0 SANITIZE= T= qemu/check.sh short
+part qemu-10.0-short qemu/10.0 qemu/predict qemu/bench/shared.{c,h} "${qemu[@]}" -- env QEMU=10.0 SANITIZE= T= qemu/check.sh short
 if [ -n "$full" ]; then
 	part selftests-debug "${vm[@]}" tools tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
 	part selftests-kcsan "${vm[@]}" tools tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
