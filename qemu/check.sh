@@ -34,6 +34,13 @@ while IFS= read -r name; do
 	[ -z "$complaints" ] || { say "checkpatch: $name: $complaints"; bad=1; }
 done < "$ours/series"
 
+# Both versions decide by the same.
+same=migration-decide-how-much-of-a-link-is-for-uncompressed-packets.patch
+for f in migration/link-share.{c,h} tests/unit/test-link-share.c; do
+	added() { sed -n "\\|^+++ b/$f|,/^diff/s/^+//p" "qemu/$1/patches/$same"; }
+	[ "$(added 7.2)" = "$(added 10.0)" ] || { say "$f is not the same in 7.2 and 10.0"; bad=1; }
+done
+
 targets=() names=()
 for t in "${unit[@]}"; do
 	[ -f "$src/tests/unit/$t.c" ] || { say "no unit test $t"; continue; }
