@@ -539,7 +539,7 @@ void vhost_ringmap_dev_init(struct vhost_dev *dev)
 	INIT_LIST_HEAD(&dev->ringmap_node);
 	dev->ringmap_pins = 0;
 	mutex_init(&dev->ringmap_first.mutex);
-	dev->ringmap_first.sub.mm = NULL;
+	dev->ringmap_first.inserted = false;
 	for (i = 0; i < dev->nvqs; i++) {
 		rm = &dev->vqs[i]->ringmap;
 		memset(rm, 0, sizeof(*rm));
@@ -650,14 +650,13 @@ void ringmap_first_notifier(struct vhost_ringmap *rm)
 	if (rm->accessor != VHOST_ACCESSOR_RINGMAP)
 		return;
 	mutex_lock(&first->mutex);
-	if (!first->sub.mm) {
+	if (!first->inserted) {
 		/* An owner that is recorded stays until nobody calls this. */
 		mutex_lock(&devices_lock);
 		mm = dev->ringmap_owner.pid ? dev->mm : NULL;
 		mutex_unlock(&devices_lock);
-		if (mm && mmu_interval_notifier_insert(&first->sub, mm, ULONG_MAX, 1,
-						       &ringmap_first_ops))
-			first->sub.mm = NULL;
+		first->inserted = mm && !mmu_interval_notifier_insert(&first->sub, mm, ULONG_MAX,
+								      1, &ringmap_first_ops);
 	}
 	mutex_unlock(&first->mutex);
 }
@@ -712,9 +711,9 @@ void vhost_ringmap_dev_cleanup(struct vhost_dev *dev)
 		ringmap_set_accessor(&dev->vqs[i]->ringmap,
 				     VHOST_ACCESSOR_UACCESS, VHOST_MODE_CLOSE);
 	/* Nobody else inserts it: no file is left, and the caller sets the owner. */
-	if (dev->ringmap_first.sub.mm)
+	if (dev->ringmap_first.inserted)
 		mmu_interval_notifier_remove(&dev->ringmap_first.sub);
-	dev->ringmap_first.sub.mm = NULL;
+	dev->ringmap_first.inserted = false;
 }
 EXPORT_SYMBOL_GPL(vhost_ringmap_dev_cleanup);
 

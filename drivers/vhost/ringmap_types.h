@@ -242,11 +242,12 @@ struct vhost_ringmap_task {
 /**
  * struct vhost_ringmap_first - a notifier that makes later ones cheap to insert
  * @mutex: protects it
- * @sub: of the owner's mm, for an address that nobody invalidates; its mm is NULL if it
- *	is not inserted
+ * @inserted: whether @sub is
+ * @sub: of the owner's mm, for an address that nobody invalidates
  */
 struct vhost_ringmap_first {
 	struct mutex mutex;	/* around the insertion */
+	bool inserted;
 	struct mmu_interval_notifier sub;
 };
 
