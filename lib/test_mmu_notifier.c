@@ -120,7 +120,6 @@ static int test_mn_start(struct mmu_notifier *mn,
 			 const struct mmu_notifier_range *range)
 {
 	struct test_sub *sub = container_of(mn, struct test_sub, mn);
-
 	bool overlaps = test_overlaps(sub, range);
 
 	spin_lock(&sub->lock);

@@ -19,14 +19,15 @@ t=tools/testing/selftests
 # What a kernel and a VM are made of
 vm=(patches series Kconfig drivers include lib mm configs "$t"/{vhost,mmu_notifier}/config
 	vm/{ringvm.c,ringinit.c,in-vm.sh}
-	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap,modular}.sh
+	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
 	bench/{ringcount.c,qemu-plugin.h})
 # and those programs of the selftests that use vhost
 vhost=("${vm[@]}" "$t"/vhost/{Makefile,{vdev,vring,virtqueue,vsock,scsi}.{c,h}})
 # The packages
 vsock=(tests/vsock{.sh,-timeout.h})
 stock=(dkms debian scripts/deb.sh tests/stock.sh "${vsock[@]}")
-qemu=(qemu/{build,check,common,source}.sh scripts/{apt,common,tree}.sh)
+qemu=(qemu/{build,check,common,source}.sh scripts/{apt,common,tree}.sh
+	qemu/*/patches/migration-decide-*.patch qemu/predict qemu/bench/shared.{c,h})
 
 # key PATH...: a hash of these files, of the base and of the tools. What is no file counts
 # as a word.
@@ -97,7 +98,7 @@ part budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- bench/
 part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
 part stock-short "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
 part qemu-7.2-short qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh short
-part qemu-10.0-short qemu/10.0 qemu/predict qemu/bench/shared.{c,h} "${qemu[@]}" -- env QEMU=10.0 SANITIZE= T= qemu/check.sh short
+part qemu-10.0-short qemu/10.0 "${qemu[@]}" -- env QEMU=10.0 SANITIZE= T= qemu/check.sh short
 if [ -n "$full" ]; then
 	part selftests-debug "${vm[@]}" tools tests/selftests.sh -- env VARIANT=debug T= tests/selftests.sh
 	part selftests-kcsan "${vm[@]}" tools tests/selftests.sh -- env VARIANT=kcsan T= tests/selftests.sh
@@ -142,7 +143,7 @@ if [ -n "$full" ]; then
 	part qemu-7.2-sanitize qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE=1 T= qemu/check.sh
 	part qemu-10.0 qemu/10.0 "${qemu[@]}" qemu/{peers,check-peers}.sh -- \
 		env QEMU=10.0 SANITIZE= T= qemu/check.sh
-	part qemu-10.0-pairs qemu/10.0 "${qemu[@]}" qemu/{pairs.sh,bench,predict} -- \
+	part qemu-10.0-pairs qemu/10.0 "${qemu[@]}" qemu/{pairs.sh,bench} -- \
 		env QEMU=10.0 qemu/pairs.sh smoke
 	part qemu-10.0-sanitize qemu/10.0 "${qemu[@]}" -- env QEMU=10.0 SANITIZE=1 T= qemu/check.sh
 fi

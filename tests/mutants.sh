@@ -7,9 +7,16 @@
 # T=debug does them.
 . scripts/common.sh
 . tests/suites.sh
-. tests/modular.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
+
+modular=$cache/build/modular
+# ringvm's arguments that load vhost, in the order in which modules need each other
+load_vhost=()
+for m in iotlb ringmap '' net vsock scsi test; do
+	load_vhost+=("--module=$modular/drivers/vhost/vhost${m:+_$m}.ko")
+done
+
 scripts/compose.sh > /dev/null
 build_tools
 build_selftests
