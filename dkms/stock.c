@@ -1,34 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * See include/linux/mmu_notifier_keeps.h.
+ * See include/trace/misc/mmu_notifier.h.
  */
 #define VHOST_STOCK_IMPLEMENTATION
 
-#include <linux/build_bug.h>
-#include <linux/mmu_notifier_keeps.h>
 #include <linux/module.h>
 #include <linux/workqueue.h>
+#include <trace/misc/mmu_notifier.h>
 
 /* Of our own: works that wait fill up a queue, and others wait behind them. */
 static struct workqueue_struct *begins;
-
-static const char * const names[] = {
-#define EM(event, name)		[event] = name,
-#define EMe(event, name)	[event] = name,
-	MMU_NOTIFIER_CAUSES
-};
-
-static_assert(ARRAY_SIZE(names) == NR_MMU_CAUSES);
-
-/**
- * mmu_notifier_cause_name() - name of a cause, for statistics
- * @event: enum mmu_notifier_event
- */
-const char *mmu_notifier_cause_name(enum mmu_notifier_event event)
-{
-	return names[event];
-}
-EXPORT_SYMBOL_GPL(mmu_notifier_cause_name);
 
 /*
  * What the events of 6.12 keep: these only write protect. Whatever uses the
@@ -65,11 +46,11 @@ static bool stock_invalidate(struct mmu_interval_notifier *sub,
 	struct stock_range r = {
 		.start = range->start,
 		.end = range->end,
-		.cause = range->event,
+		.event = range->event,
 	};
 
 	/* Nothing that is needed goes away: what was begun stays begun. */
-	if (!(n->ops->needs & ~keeps(range->event)))
+	if (!(n->needs & ~keeps(range->event)))
 		return true;
 	if (!n->ops->invalidate(n, &r, cur_seq))
 		return false;
@@ -82,22 +63,25 @@ static const struct mmu_interval_notifier_ops stock_ops = {
 };
 
 /**
- * stock_notifier_insert() - mmu_interval_notifier_insert() with needs
+ * stock_notifier_insert() - mmu_interval_notifier_insert_needs()
  * @n: subscription
  * @mm: whose
  * @start: user address
  * @length: bytes
- * @ops: what to call, and what it needs
+ * @ops: what to call
+ * @needs: MMU_KEEPS_*, not 0
  *
  * Context: process context; may sleep. Must not hold what an invalidation waits for.
  * Return: 0 or a negative errno.
  */
 int stock_notifier_insert(struct stock_notifier *n, struct mm_struct *mm, unsigned long start,
-			  unsigned long length, const struct stock_notifier_ops *ops)
+			  unsigned long length, const struct stock_notifier_ops *ops,
+			  unsigned int needs)
 {
 	int ret;
 
 	n->ops = ops;
+	n->needs = needs;
 	/* No sequence is 0: there is no read side before the first begin. */
 	n->seq = 0;
 	INIT_WORK(&n->begin, stock_begin);

@@ -20,6 +20,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <trace/misc/mmu_notifier.h>
 
 #include "test_mmu_notifier_uapi.h"
 
@@ -58,15 +59,6 @@ struct test_file {
 	unsigned int nr;
 };
 
-static unsigned int test_cause(const struct mmu_notifier_range *range)
-{
-#ifdef CONFIG_MMU_NOTIFIER_KEEPS
-	return range->cause;
-#else
-	return range->event;
-#endif
-}
-
 static void test_window(struct test_sub *sub, u32 point)
 {
 	if (READ_ONCE(sub->hold_point) != point)
@@ -91,7 +83,7 @@ static void test_drop(struct test_sub *sub,
 		}
 	}
 	sub->calls++;
-	sub->causes |= BIT_ULL(test_cause(range));
+	sub->causes |= BIT_ULL(mmu_notifier_why(range));
 }
 
 static bool test_interval_invalidate(struct mmu_interval_notifier *interval,
@@ -152,7 +144,11 @@ static void test_mn_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	spin_lock(&sub->lock);
 	memset(sub->kaddr, 0, sub->npages * sizeof(*sub->kaddr));
 	sub->calls++;
+#ifdef CONFIG_MMU_NOTIFIER_CAUSES
 	sub->causes |= BIT_ULL(MMU_CAUSE_EXIT);
+#else
+	sub->causes |= BIT_ULL(MMU_NOTIFY_RELEASE);
+#endif
 	spin_unlock(&sub->lock);
 }
 
@@ -172,7 +168,7 @@ static int test_add(struct test_file *f, struct test_mn_add *add)
 	int ret;
 
 	if (!PAGE_ALIGNED(add->addr) || !PAGE_ALIGNED(add->len) || !add->len ||
-	    add->len > MAX_PAGES * PAGE_SIZE || add->needs & ~MMU_KEEPS_ALL ||
+	    add->len > MAX_PAGES * PAGE_SIZE || add->needs & ~TEST_MN_KEEPS_ALL ||
 	    add->kind > TEST_MN_MM || current->mm != f->mm)
 		return -EINVAL;
 	if (f->nr == MAX_SUBS)
@@ -189,8 +185,7 @@ static int test_add(struct test_file *f, struct test_mn_add *add)
 	sub->mn_ops.invalidate_range_end = test_mn_end;
 	sub->mn_ops.release = test_mn_release;
 #ifdef CONFIG_MMU_NOTIFIER_KEEPS
-	sub->interval_ops.needs = add->needs;
-	sub->mn_ops.needs = add->needs;
+	sub->mn_ops.needs = add->needs * MMU_KEEPS_MAPPED;
 #endif
 	sub->kaddr = kvcalloc(sub->npages, sizeof(*sub->kaddr), GFP_KERNEL);
 	if (!sub->kaddr) {
@@ -201,9 +196,10 @@ static int test_add(struct test_file *f, struct test_mn_add *add)
 		sub->mn.ops = &sub->mn_ops;
 		ret = mmu_notifier_register(&sub->mn, f->mm);
 	} else {
-		ret = mmu_interval_notifier_insert(&sub->interval, f->mm,
-						   add->addr, add->len,
-						   &sub->interval_ops);
+		ret = mmu_interval_notifier_insert_needs(&sub->interval, f->mm,
+							 add->addr, add->len,
+							 &sub->interval_ops,
+							 add->needs * MMU_KEEPS_MAPPED);
 	}
 	if (ret) {
 		kvfree(sub->kaddr);
@@ -324,13 +320,14 @@ static int test_emit(struct mm_struct *mm, struct test_mn_emit *emit)
 	u32 i;
 
 	if (!PAGE_ALIGNED(emit->addr) || !PAGE_ALIGNED(emit->len) ||
+	    emit->keeps & ~TEST_MN_KEEPS_ALL ||
 	    !emit->len || emit->addr + emit->len < emit->addr)
 		return -EINVAL;
 	for (i = 0; i < emit->count && !fatal_signal_pending(current); i++) {
 		mmap_read_lock(mm);
-		mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, mm,
+		mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR,
+					emit->keeps * MMU_KEEPS_MAPPED, mm,
 					emit->addr, emit->addr + emit->len);
-		mmu_notifier_range_keeps(&range, MMU_CAUSE_UNKNOWN, emit->keeps);
 		mmu_notifier_invalidate_range_start(&range);
 		mmu_notifier_invalidate_range_end(&range);
 		mmap_read_unlock(mm);

@@ -12,6 +12,12 @@
 #define TEST_MN_INTERVAL	0
 #define TEST_MN_MM		1	/* whole mm; looks at ranges in its own */
 
+/* Guarantees: the MMU_KEEPS_* in the same order, from bit 0 on */
+#define TEST_MN_KEEPS_MAPPED	1
+#define TEST_MN_KEEPS_READ	2
+#define TEST_MN_KEEPS_WRITE	4
+#define TEST_MN_KEEPS_ALL	7
+
 /* Where a subscriber can be held, once */
 #define TEST_MN_HOLD_CALLBACK	1	/* in a callback that may block */
 #define TEST_MN_HOLD_FILL	2	/* in a fill, before it is validated */
@@ -20,7 +26,7 @@
  * struct test_mn_add - subscribe
  * @addr: first byte, page aligned
  * @len: bytes, whole pages, at most 4096 of them
- * @needs: MMU_KEEPS_* (mapped 1, read 2, write 4); 0 to need everything
+ * @needs: TEST_MN_KEEPS_*; 0 to need everything
  * @kind: TEST_MN_INTERVAL or TEST_MN_MM
  * @id: out: names the subscriber in other commands
  */
@@ -55,7 +61,7 @@ struct test_mn_access {
  * @id: subscriber
  * @active: ranges started and not yet ended (whole mm only)
  * @calls: callbacks at the start of a range that overlaps its own
- * @causes: bit set of enum mmu_notifier_cause of these
+ * @causes: bit set of why, by enum mmu_notifier_cause
  * @seq: sequence of the interval subscription. Just after an insert with no
  *	range active, one less than that of the mm.
  * @dropped: pages dropped
@@ -88,7 +94,7 @@ struct test_mn_hold {
  * struct test_mn_emit - invalidate a range in which nothing changes
  * @addr: first byte, page aligned
  * @len: bytes
- * @keeps: MMU_KEEPS_* to say
+ * @keeps: TEST_MN_KEEPS_* to say
  * @count: how often
  */
 struct test_mn_emit {

@@ -1,111 +1,159 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which subscribers an invalidation leaves out, and what is told of it.
+ * Which subscribers an invalidation leaves out.
  */
 #ifndef _MM_MMU_NOTIFIER_FILTER_H
 #define _MM_MMU_NOTIFIER_FILTER_H
 
 #include <linux/interval_tree.h>
-#include <linux/jump_label.h>
 #include <linux/mmu_notifier.h>
+
+#ifdef CONFIG_MMU_NOTIFIER_CAUSES
+#include "mmu_notifier_trace.h"
+#else
+/* Not inline functions: even unused, their arguments change the code. */
+#define mn_note_start(...)		do { } while (0)
+#define mn_note_end(...)		do { } while (0)
+#define mn_note_interval(...)		do { } while (0)
+#define mn_note_mm(...)			do { } while (0)
+#define mn_note_wait(...)		do { } while (0)
+#define mn_note_busy(...)		do { } while (0)
+#define mn_note_wake(...)		do { } while (0)
+#endif
 
 #ifdef CONFIG_MMU_NOTIFIER_KEEPS
 
-/* What became of a subscriber at the start of a range. */
-enum mmu_notifier_result {
-	MN_CALLED,
-	MN_KEPT,	/* not called: its needs are kept */
-	MN_WOULD_BLOCK,	/* called, and could not do it without blocking */
-};
+#define mn_set_needs(sub, bits)	((sub)->needs = (bits))
 
-#include <trace/events/mmu_notifier.h>
-
-/* The filter. Without needs a subscriber wants every invalidation. */
-static __always_inline bool
-mmu_notifier_kept(const struct mmu_notifier_range *range, unsigned int needs)
-{
-	return needs && !(needs & ~range->keeps);
-}
-
-/*
- * What is traced and counted. Out of line, so that nobody pays more than a NOP
- * each while neither is on.
- */
-#ifdef CONFIG_MMU_NOTIFIER_STATS
-DECLARE_STATIC_KEY_FALSE(mn_stats);
-#define mn_stats_on()	static_branch_unlikely(&mn_stats)
-#else
-#define mn_stats_on()	false
-#endif
-
-void __mn_note_start(const struct mmu_notifier_range *range);
-void __mn_note_interval(const struct mmu_interval_notifier *sub,
-			const struct mmu_notifier_range *range, int result);
-void __mn_note_mm(const struct mmu_notifier *subscription,
-		  const struct mmu_notifier_range *range, int result);
-
-static __always_inline void
-mn_note_start(const struct mmu_notifier_range *range)
-{
-	if (trace_mmu_notifier_range_start_enabled() || mn_stats_on())
-		__mn_note_start(range);
-}
-
-/* An interval subscriber was called, or kept. */
-static __always_inline void
-mn_note_interval(const struct mmu_interval_notifier *sub,
-		 const struct mmu_notifier_range *range, int result)
-{
-	if (trace_mmu_notifier_subscriber_enabled() || mn_stats_on())
-		__mn_note_interval(sub, range, result);
-}
-
-/* The same of a whole-mm subscriber. */
-static __always_inline void
-mn_note_mm(const struct mmu_notifier *subscription,
-	   const struct mmu_notifier_range *range, int result)
-{
-	if (trace_mmu_notifier_subscriber_enabled() || mn_stats_on())
-		__mn_note_mm(subscription, range, result);
-}
-
-#define mn_note_end(range)	trace_mmu_notifier_range_end(range)
-#define mn_note_wait(sub, seq)	trace_mmu_interval_wait(sub, seq)
-#define mn_note_busy(sub, seq)	trace_mmu_interval_busy(sub, seq)
-#define mn_note_wake(subscriptions, seq) trace_mmu_interval_wake(subscriptions, seq)
-
-static __always_inline const struct mmu_interval_notifier *
-mn_node_sub(const struct interval_tree_node *node)
+static __always_inline struct mmu_interval_notifier *
+mn_node_sub(struct interval_tree_node *node)
 {
 	return container_of(node, struct mmu_interval_notifier, interval_tree);
 }
 
-struct interval_tree_node *
-__mn_itree_skip_kept(struct interval_tree_node *node,
-		     const struct mmu_notifier_range *range);
+static __always_inline bool mn_node_kept(struct interval_tree_node *node,
+					 const struct mmu_notifier_range *range)
+{
+	/* Changes once, from 0, when mmu_interval_notifier_insert_needs() is done. */
+	return mmu_notifier_range_keeps(range, READ_ONCE(mn_node_sub(node)->needs));
+}
 
 /*
- * From @node on, the first subscriber that has to be called for @range. The
- * tree cannot change: the caller holds the subscriptions' lock, or the itree is
- * invalidating.
+ * From @node on, which is kept, the first subscriber that is not, or the one behind
+ * the @most that are left out here.
  */
-static __always_inline struct interval_tree_node *
-mn_itree_skip_kept(struct interval_tree_node *node,
-		   const struct mmu_notifier_range *range)
+static noinline struct interval_tree_node *
+__mn_itree_skip_kept(struct interval_tree_node *node,
+		     const struct mmu_notifier_range *range, unsigned int most)
 {
-	if (node && mmu_notifier_kept(range, mn_node_sub(node)->ops->needs))
-		return __mn_itree_skip_kept(node, range);
+	do {
+		mn_note_interval(mn_node_sub(node), range, MN_KEPT);
+		node = interval_tree_iter_next(node, range->start,
+					       range->end - 1);
+	} while (node && --most && mn_node_kept(node, range));
+	return node;
+}
+
+static __always_inline struct interval_tree_node *
+mn_itree_skip_most(struct interval_tree_node *node,
+		   const struct mmu_notifier_range *range, unsigned int most)
+{
+	if (node && mn_node_kept(node, range))
+		return __mn_itree_skip_kept(node, range, most);
 	return node;
 }
 
 /*
+ * From @node on, the first subscriber that has to be called for @range. The itree is
+ * invalidating, so that it cannot change.
+ */
+#define mn_itree_skip_kept(node, range)	mn_itree_skip_most(node, range, UINT_MAX)
+
+/*
+ * The same at the start, under the subscriptions' lock, which everybody in the mm
+ * may want: where very many are kept, look at some. Then the range becomes one that
+ * invalidates the itree, although perhaps it has nobody to call, and
+ * mn_itree_skip_rest() goes on without the lock. 64 queues of vhost are 192.
+ */
+#define MN_KEPT_UNDER_LOCK	256
+#define mn_itree_skip_some(node, range) \
+	mn_itree_skip_most(node, range, MN_KEPT_UNDER_LOCK)
+
+static __always_inline struct mmu_interval_notifier *
+mn_itree_skip_rest(struct mmu_interval_notifier *sub,
+		   const struct mmu_notifier_range *range)
+{
+	struct interval_tree_node *node;
+
+	if (!sub || !mn_node_kept(&sub->interval_tree, range))
+		return sub;
+	node = __mn_itree_skip_kept(&sub->interval_tree, range, UINT_MAX);
+	return node ? mn_node_sub(node) : NULL;
+}
+
+/*
+ * A range that keeps what all in it need calls nobody, but counts as active: a
+ * subscriber that is inserted meanwhile may need more, and collides with it. Such a
+ * range is quiet. What another range began ends when only quiet ones are left,
+ * for nobody waits for these - unless somebody was inserted since.
+ *
+ * @ranges: active ranges that promise something, except those in the middle of
+ * their end. Never more than that.
+ * @hold: until no range is active, what is begun does not end: one that promises
+ * something is not quiet, or somebody was inserted. Under the subscriptions' lock.
+ */
+struct mn_quiet {
+	atomic_long_t ranges;
+	bool hold;
+};
+
+/* A range that must not block may have no end. Nobody promises anything in one. */
+static __always_inline bool
+mn_range_promises(const struct mmu_notifier_range *range)
+{
+	return range->flags & MMU_KEEPS_ALL &&
+	       mmu_notifier_range_blockable(range);
+}
+
+/* @first is who is called first. */
+static __always_inline void mn_quiet_start(struct mn_quiet *quiet,
+					   const struct mmu_notifier_range *range,
+					   const struct interval_tree_node *first)
+{
+	if (!mn_range_promises(range))
+		return;
+	atomic_long_inc(&quiet->ranges);
+	if (first)
+		quiet->hold = true;
+}
+
+#define mn_quiet_insert(quiet)	((quiet)->hold = true)
+
+/* Before the range's end takes the lock */
+#define mn_quiet_end(subscriptions, range) do {				\
+	if (mn_range_promises(range) && (subscriptions)->has_itree)	\
+		atomic_long_dec(&(subscriptions)->quiet.ranges);	\
+} while (0)
+
+/* Whether one of the @active ranges stands in the way of an end. */
+static __always_inline bool mn_ranges_left(struct mn_quiet *quiet,
+					   unsigned long active)
+{
+	if (!active) {
+		quiet->hold = false;
+		return false;
+	}
+	return quiet->hold || active != atomic_long_read(&quiet->ranges);
+}
+
+/*
  * Whether to leave out a whole-mm subscriber, at the start and at the end. They
- * agree, as ops are constant and range->keeps is not touched in between.
+ * agree, as ops are constant and a range's guarantees are not touched in between.
  */
 static inline bool mn_hlist_kept(const struct mmu_notifier *subscription,
 				 const struct mmu_notifier_range *range)
 {
-	return mmu_notifier_kept(range, subscription->ops->needs);
+	return mmu_notifier_range_keeps(range, subscription->ops->needs);
 }
 
 /*
@@ -117,15 +165,16 @@ static inline bool mn_hlist_kept(const struct mmu_notifier *subscription,
 
 #else /* !CONFIG_MMU_NOTIFIER_KEEPS */
 
-/* Not inline functions: even unused, their arguments change the code. */
-#define mn_note_start(...)		do { } while (0)
-#define mn_note_end(...)		do { } while (0)
-#define mn_note_interval(...)		do { } while (0)
-#define mn_note_mm(...)			do { } while (0)
-#define mn_note_wait(...)		do { } while (0)
-#define mn_note_busy(...)		do { } while (0)
-#define mn_note_wake(...)		do { } while (0)
+struct mn_quiet { };
+
+#define mn_set_needs(...)		do { } while (0)
 #define mn_itree_skip_kept(node, ...)	(node)
+#define mn_itree_skip_some(node, ...)	(node)
+#define mn_itree_skip_rest(sub, ...)	(sub)
+#define mn_quiet_start(...)		do { } while (0)
+#define mn_quiet_insert(...)		do { } while (0)
+#define mn_quiet_end(...)		do { } while (0)
+#define mn_ranges_left(quiet, active)	(active)
 #define mn_hlist_kept(...)		false
 #define mn_no_secondary_tlbs(...)	false
 

@@ -5,6 +5,7 @@
 #include <linux/hugetlb_inline.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/pkeys.h>
 
 #ifdef CONFIG_MMU_NOTIFIER_KEEPS
 /*
@@ -15,48 +16,63 @@
  * it is writable, entries come out writable whatever they were; if it is not,
  * some come out writable and others not, and which of them cannot be told here.
  */
-static inline void __change_protection_keeps(struct mmu_notifier_range *range,
-					     struct vm_area_struct *vma,
-					     pgprot_t newprot,
-					     unsigned long cp_flags)
+static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
+						     pgprot_t newprot,
+						     unsigned long cp_flags)
 {
-	enum mmu_notifier_cause cause;
 	unsigned int keeps = MMU_KEEPS_MAPPED;
 
-	if (cp_flags & MM_CP_PROT_NUMA) {
-		cause = MMU_CAUSE_NUMA_HINT;
-		keeps |= MMU_KEEPS_READ | MMU_KEEPS_WRITE;
-	} else if (cp_flags & MM_CP_UFFD_WP) {
-		cause = MMU_CAUSE_UFFD_WP;
-		keeps |= MMU_KEEPS_READ;
-	} else if (cp_flags & MM_CP_UFFD_WP_RESOLVE) {
-		cause = MMU_CAUSE_UFFD_WP_RESOLVE;
-		keeps |= MMU_KEEPS_READ | MMU_KEEPS_WRITE;
-	} else {
-		cause = MMU_CAUSE_MPROTECT;
-		if (vma->vm_flags & VM_READ)
-			keeps |= MMU_KEEPS_READ;
-		if (pte_write(pfn_pte(0, newprot)))
-			keeps |= MMU_KEEPS_WRITE;
-	}
 	/* See huge_pmd_unshare() in hugetlb_change_protection(). */
 	if (is_vm_hugetlb_page(vma) && (vma->vm_flags & VM_MAYSHARE))
-		keeps = MMU_KEEPS_NOTHING;
-	mmu_notifier_range_keeps(range, cause, keeps);
+		return 0;
+	if (cp_flags & MM_CP_UFFD_WP)
+		return MMU_KEEPS_RO;
+	/*
+	 * Rights stay those of the vma. Who was writable becomes it again if the
+	 * vma's entries are, or, of private memory, by MM_CP_TRY_CHANGE_WRITABLE
+	 * or the hint's fault: only exclusive pages were. But not of hugetlb, and
+	 * not of shared memory that was mapped before writes were tracked.
+	 */
+	if (cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_RESOLVE))
+		return pte_write(pfn_pte(0, vma->vm_page_prot)) ||
+		       !(is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SHARED) ?
+		       MMU_KEEPS_ALL : MMU_KEEPS_RO;
+	/* What a key denies is not in the page tables. */
+	if (vma_pkey(vma))
+		return keeps;
+	if (vma->vm_flags & VM_READ)
+		keeps |= MMU_KEEPS_READ;
+	if (pte_write(pfn_pte(0, newprot)))
+		keeps |= MMU_KEEPS_WRITE;
+	return keeps;
 }
 
 /* Where nobody subscribes, nobody needs to know. */
-static inline void change_protection_keeps(struct mmu_notifier_range *range,
-					   struct vm_area_struct *vma,
-					   pgprot_t newprot,
-					   unsigned long cp_flags)
+static inline unsigned int change_protection_keeps(struct vm_area_struct *vma,
+						   pgprot_t newprot,
+						   unsigned long cp_flags)
 {
-	if (mm_has_notifiers(vma->vm_mm))
-		__change_protection_keeps(range, vma, newprot, cp_flags);
+	return mm_has_notifiers(vma->vm_mm) ?
+	       __change_protection_keeps(vma, newprot, cp_flags) : 0;
 }
 
 #else
-#define change_protection_keeps(...) do { } while (0)
+#define change_protection_keeps(...) 0
+#endif
+
+#ifdef CONFIG_MMU_NOTIFIER_CAUSES
+static inline void change_protection_cause(struct mmu_notifier_range *range,
+					   unsigned long cp_flags)
+{
+	mmu_notifier_range_cause(range,
+				 cp_flags & MM_CP_PROT_NUMA ? MMU_CAUSE_NUMA_HINT :
+				 cp_flags & MM_CP_UFFD_WP ? MMU_CAUSE_UFFD_WP :
+				 cp_flags & MM_CP_UFFD_WP_RESOLVE ?
+				 MMU_CAUSE_UFFD_WP_RESOLVE : MMU_CAUSE_MPROTECT);
+}
+
+#else
+#define change_protection_cause(...) do { } while (0)
 #endif
 
 #endif /* _MM_MMU_NOTIFIER_KEEPS_H */

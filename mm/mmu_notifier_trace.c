@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The parts of MMU-notifier invalidations that are out of line: subscribers that
- * are skipped, traces and statistics.
+ * Traces and statistics of MMU-notifier invalidations.
  */
 #include <linux/debugfs.h>
 #include <linux/export.h>
@@ -12,8 +11,9 @@
 #include <linux/uaccess.h>
 
 #define CREATE_TRACE_POINTS
-#include "mmu_notifier_filter.h"
+#include "mmu_notifier_trace.h"
 
+#ifdef CONFIG_MMU_NOTIFIER_STATS
 #undef EM
 #undef EMe
 #define EM(a, b)	[a] = b,
@@ -22,20 +22,6 @@ static const char * const cause_names[] = { MMU_NOTIFIER_CAUSES };
 
 static_assert(ARRAY_SIZE(cause_names) == NR_MMU_CAUSES);
 
-/**
- * mmu_notifier_cause_name() - name of a cause, as in traces and statistics
- * @cause: cause
- *
- * Context: any.
- * Return: a constant string of lower-case letters and underscores.
- */
-const char *mmu_notifier_cause_name(enum mmu_notifier_cause cause)
-{
-	return cause_names[cause];
-}
-EXPORT_SYMBOL_GPL(mmu_notifier_cause_name);
-
-#ifdef CONFIG_MMU_NOTIFIER_STATS
 struct mn_stat {
 	u64 ranges;
 	u64 bytes;
@@ -152,7 +138,7 @@ static void note_subscriber(const struct mmu_notifier_range *range, void *fn,
 void __mn_note_interval(const struct mmu_interval_notifier *sub,
 			const struct mmu_notifier_range *range, int result)
 {
-	note_subscriber(range, sub->ops->invalidate, sub->ops->needs, result);
+	note_subscriber(range, sub->ops->invalidate, READ_ONCE(sub->needs), result);
 }
 
 void __mn_note_mm(const struct mmu_notifier *subscription,
@@ -160,20 +146,6 @@ void __mn_note_mm(const struct mmu_notifier *subscription,
 {
 	note_subscriber(range, subscription->ops->invalidate_range_start,
 			subscription->ops->needs, result);
-}
-
-/* The out-of-line part of mn_itree_skip_kept(): @node is kept. */
-struct interval_tree_node *
-__mn_itree_skip_kept(struct interval_tree_node *node,
-		     const struct mmu_notifier_range *range)
-{
-	do {
-		mn_note_interval(mn_node_sub(node), range, MN_KEPT);
-		node = interval_tree_iter_next(node, range->start,
-					       range->end - 1);
-	} while (node &&
-		 mmu_notifier_kept(range, mn_node_sub(node)->ops->needs));
-	return node;
 }
 
 /* From mmu_interval_read_retry(), while the tracepoint is on. */

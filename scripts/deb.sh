@@ -13,10 +13,10 @@ out=$cache/deb
 source=$out/source
 rm -rf "$out"
 mkdir -p "$source"
-git -C "$tree" archive composed drivers/vhost include/trace/{events/vhost,misc/mmu_notifier}.h \
+git -C "$tree" archive composed drivers/vhost include/trace/events/vhost.h \
 	tools/vhost | tar -xC "$source"
 cp -r debian dkms "$source/"
-mv "$source"/include/trace "$source/dkms/include/"
+cp -r "$source"/include/trace "$source/dkms/include/"
 mv "$source"/drivers/vhost "$source/dkms/"
 # The kernel has its own of these.
 rm -r "$source"/{drivers,include} "$source"/dkms/vhost/{Kconfig,Makefile,iotlb.c,vringh.c}

@@ -29,7 +29,7 @@ say "checkpatch: $((${#kernel[@]} + ${#trace[@]})) kernel files (strict), ${#too
 # BRACKET_SPACE: a macro that is an initialiser. MACRO_ARG_*: stubs, and macros of
 # which only one branch is evaluated.
 checkpatch --strict --ignore BRACKET_SPACE,MACRO_ARG_UNUSED,MACRO_ARG_REUSE -f "${kernel[@]}" || note "checkpatch: see above"
-checkpatch --strict --ignore BRACKET_SPACE,COMPLEX_MACRO -f "$here"/dkms/*.c "$here"/dkms/include/linux/*.h || note "checkpatch: see above"
+checkpatch --strict --ignore BRACKET_SPACE,COMPLEX_MACRO -f "$here"/dkms/*.c "$here"/dkms/include/trace/misc/*.h || note "checkpatch: see above"
 # Trace events are not as other C.
 checkpatch --ignore COMPLEX_MACRO,MACRO_ARG_UNUSED,TRAILING_SEMICOLON -f "${trace[@]}" ||
 	note "checkpatch: see above"
@@ -60,19 +60,25 @@ objects=(drivers/vhost/ringmap{,_map,_control,_windows}.o drivers/vhost/vhost.o 
 (cd "$out" && rm -f "${objects[@]}")
 logged lint kmake "$tree" "$out" W=1 C=1 "${objects[@]}" || exit 1
 grep -E '(warning|error):' "$logs/lint.log" | sed "s|$tree/||" |
-	grep -E '^[^ ]*(ringmap|mmu_notifier)|ringmap_|mn_|read_try_begin|_keeps' >&2 &&
+	grep -E '^[^ ]*(ringmap|mmu_notifier)|ringmap_|mn_|read_try_begin|_keeps|_cause' >&2 &&
 	note "sparse or the compiler warns about our code"
 
 # Options that may be off while the others are on
-for option in VHOST_TRACE VHOST_RINGMAP_WINDOWS; do
-	say "W=1 without $option"
+for option in VHOST_TRACE=n VHOST_RINGMAP_WINDOWS=n MMU_NOTIFIER_CAUSES=n; do
+	say "W=1 with $option"
 	out=$cache/build/without
-	echo "CONFIG_$option=n" > "$cache/build/without.fragment"
+	echo "CONFIG_$option" > "$cache/build/without.fragment"
+	objects=(drivers/vhost/)
+	case $option in
+	MMU_NOTIFIER_CAUSES=n) echo CONFIG_MMU_NOTIFIER_STATS=n >> "$cache/build/without.fragment" ;;
+	esac
+	[ "${option#VHOST}" != "$option" ] || objects+=(mm/mmu_notifier.o lib/test_mmu_notifier.o)
 	scripts/build.sh config "$tree" "$out" configs/vm.config configs/ringmap.config \
 		"$cache/build/without.fragment"
-	rm -rf "$out/drivers/vhost"
-	logged lint kmake "$tree" "$out" W=1 prepare drivers/vhost/ || exit 1
-	! grep -E '(warning|error):' "$logs/lint.log" >&2 || note "without $option the compiler warns"
+	(cd "$out" && rm -rf drivers/vhost {mm,lib}/*mmu_notifier*.o)
+	logged lint kmake "$tree" "$out" W=1 C=1 prepare "${objects[@]}" || exit 1
+	grep -E '(warning|error):' "$logs/lint.log" | grep -E 'vhost|mmu_notifier' >&2 &&
+		note "with $option the compiler or sparse warns"
 done
 
 say "shellcheck"

@@ -8,7 +8,7 @@ cd "${1:-$tree}" || die "no tree; run 'make tree'"
 # shellcheck disable=SC2016 # awk's $
 grep -rlE 'mmu_notifier_range_init|struct mmu_notifier_range [a-z_]+ = ' --include='*.[ch]' \
 	arch block drivers fs include io_uring ipc kernel lib mm net security sound virt |
-	grep -vE '^(include/linux/mmu_notifier(_keeps)?\.h|mm/tests/)' | sort |
+	grep -vE '^(include/linux/mmu_notifier(_cause)?\.h|mm/tests/)' | sort |
 	xargs awk '
 	function none() { printf "%s:%d: no cause\n", at, line; bad++ }
 	FNR == 1 && open { none(); open = 0 }
@@ -17,13 +17,13 @@ grep -rlE 'mmu_notifier_range_init|struct mmu_notifier_range [a-z_]+ = ' --inclu
 			none()
 		open = 1; at = FILENAME; line = FNR; seen++; said = ""
 	}
-	open && /mmu_notifier_range_keeps\(|change_protection_keeps\(/ { take = 1 }
+	open && /mmu_notifier_range_cause\(|change_protection_cause\(/ { take = 1 }
 	take {
 		said = said $0
 		if (/;/) {
 			cause = said
-			if (cause ~ /change_protection_keeps/)
-				cause = "by change_protection_keeps()"
+			if (cause ~ /change_protection_cause/)
+				cause = "by change_protection_cause()"
 			else {
 				cause = ""
 				while (match(said, /MMU_CAUSE_[A-Z_]+/)) {

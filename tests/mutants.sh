@@ -116,7 +116,7 @@ on=modular
 number() {
 	awk -v want="MMU_CAUSE_${1^^}" '/^enum mmu_notifier_cause/ { n = -1; on = 1 }
 		on && /^\tMMU_CAUSE/ { n++; if ($1 == want ",") print n }' \
-		include/linux/mmu_notifier_keeps.h
+		include/linux/mmu_notifier_cause.h
 }
 lies=tests/mutants/lies
 case ${T:-} in

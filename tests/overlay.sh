@@ -84,7 +84,7 @@ test_drift_is_placed() {
 	drifted 's/^\t\t\ttlb_gather_mmu(&tlb, mm);/&\n/' mm/oom_kill.c
 	PROOFS='echo proofs' scripts/compose.sh > /dev/null 2> "$tmp/said" ||
 		note "not composed: $(cat "$tmp/said")"
-	grep -q 'mm-keeps.patch: mm/oom_kill.c:.*__oom_reap_task_mm' "$tmp/said" ||
+	grep -q 'mm-causes.patch: mm/oom_kill.c:.*__oom_reap_task_mm' "$tmp/said" ||
 		note "no warning names the hunk: $(cat "$tmp/said")"
 	grep -qx proofs "$tmp/said" || note "the proofs were not run"
 	g diff base HEAD -- mm/oom_kill.c | grep -q '^+.*MMU_CAUSE_OOM_REAP' ||
@@ -96,21 +96,21 @@ test_drift_is_placed() {
 test_drift_is_mended() {
 	drifted 's/^\t\t\ttlb_gather_mmu(&tlb, mm);/\t\t\ttlb_gather(\&tlb, mm);/' mm/oom_kill.c
 	! scripts/compose.sh > /dev/null 2> "$tmp/said" || note "composed without an anchor"
-	for want in 'mm-keeps.patch does not apply to 6.12.999: mm/oom_kill.c' \
-		'tlb_gather(&tlb, mm)' 'make tree MEND=1' 'mm-keeps.from-999.patch'; do
+	for want in 'mm-causes.patch does not apply to 6.12.999: mm/oom_kill.c' \
+		'tlb_gather(&tlb, mm)' 'make tree MEND=1' 'mm-causes.from-999.patch'; do
 		grep -qF "$want" "$tmp/said" || note "'$want' is not told: $(cat "$tmp/said")"
 	done
 	spoil
 	(
 		cd "$copy" || exit
 		! MEND=1 scripts/compose.sh > /dev/null 2>&1 || exit 1
-		sed -i 's/^\t\t\ttlb_gather(&tlb, mm);/\t\t\tmmu_notifier_range_keeps(\&range, MMU_CAUSE_OOM_REAP, 0);\n&/' \
+		sed -i 's/^\t\t\ttlb_gather(&tlb, mm);/\t\t\tmmu_notifier_range_cause(\&range, MMU_CAUSE_OOM_REAP);\n&/' \
 			"$tree/mm/oom_kill.c"
 		scripts/refresh.sh 2> "$tmp/said" &&
 			FORCE=1 scripts/compose.sh > /dev/null 2> "$tmp/said"
 	) || note "not mended: $(cat "$tmp/said")"
-	[ -s "$copy/$patches/mm-keeps.from-999.patch" ] || note "no variant was written"
-	cmp -s "$copy/$patches/mm-keeps.patch" "$patches/mm-keeps.patch" ||
+	[ -s "$copy/$patches/mm-causes.from-999.patch" ] || note "no variant was written"
+	cmp -s "$copy/$patches/mm-causes.patch" "$patches/mm-causes.patch" ||
 		note "the patch for older bases was changed"
 }
 
@@ -126,7 +126,7 @@ test_refresh() {
 		! env -u FORCE scripts/compose.sh >/dev/null 2>err || exit 1
 		grep -q 'has edits' err || exit 1
 		scripts/refresh.sh 2>/dev/null || exit 1
-		[ "$(grep -c MMU_CAUSE_KSM_REPLACE "$patches/mm-keeps.patch")" = 2 ] || exit 1
+		[ "$(grep -c MMU_CAUSE_KSM_REPLACE "$patches/mm-causes.patch")" = 2 ] || exit 1
 		grep -q 'a TLB for rings' drivers/vhost/ringmap.h || exit 1
 		diff "$patches/vhost-ringmap.patch" "$here/$patches/vhost-ringmap.patch"
 	) || note "see above"

@@ -44,6 +44,14 @@ static const char * const miss_names[NR_VHOST_MISSES] = {
 	[VHOST_MISS_NO_MM] = "no_mm",
 };
 
+#undef EM
+#undef EMe
+#define EM(why, name)	[why] = name,
+#define EMe(why, name)	[why] = name
+static const char * const why_names[NR_MMU_WHYS] = { MMU_NOTIFIER_WHYS };
+#undef EM
+#undef EMe
+
 static const char * const ring_names[VHOST_RINGMAP_REGIONS] = {
 	[VHOST_ADDR_DESC] = "desc",
 	[VHOST_ADDR_AVAIL] = "avail",
@@ -417,9 +425,9 @@ static int stats_show(struct seq_file *m, void *v)
 	for (i = VHOST_MISS_NONE + 1; i < NR_VHOST_MISSES; i++)
 		seq_printf(m, "fallback_%s %llu\n", miss_names[i],
 			   s.fallback[i]);
-	for (i = 0; i < NR_MMU_CAUSES; i++)
-		seq_printf(m, "invalidate_%s %llu\n",
-			   mmu_notifier_cause_name(i), s.invalidations[i]);
+	for (i = 0; i < NR_MMU_WHYS; i++)
+		seq_printf(m, "invalidate_%s %llu\n", why_names[i],
+			   s.invalidations[i]);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);

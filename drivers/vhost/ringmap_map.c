@@ -101,9 +101,9 @@ static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
 	if (likely(dropped))
 		ringmap_moved(rm);
 	rm->stats.dropped += dropped;
-	rm->stats.invalidations[range->cause]++;
+	rm->stats.invalidations[mmu_notifier_why(range)]++;
 	vhost_trace(map_drop, ringmap_vq(rm), r - rm->region, first, end - 1,
-		    dropped, range->cause, rm->seq);
+		    dropped, mmu_notifier_why(range), rm->seq);
 	ringmap_unlock(rm);
 	/*
 	 * The sequence before whatever becomes of the pages; pairs with the read
@@ -113,15 +113,8 @@ static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
 	return true;
 }
 
-/* What is only read depends on the page being mapped and readable. */
-static const struct mmu_interval_notifier_ops ringmap_read_ops = {
+static const struct mmu_interval_notifier_ops ringmap_ops = {
 	.invalidate = ringmap_invalidate,
-	.needs = MMU_KEEPS_MAPPED | MMU_KEEPS_READ,
-};
-
-static const struct mmu_interval_notifier_ops ringmap_write_ops = {
-	.invalidate = ringmap_invalidate,
-	.needs = MMU_KEEPS_ALL,
 };
 
 /* Say which pages the notifier is for. Nobody has an address of them. */
@@ -164,15 +157,17 @@ static void region_unregister(struct vhost_ringmap_region *r)
 static int region_register(struct vhost_ringmap_region *r, struct mm_struct *mm,
 			   unsigned long base, unsigned long npages)
 {
-	bool written = r - r->rm->region == VHOST_ADDR_USED;
+	/* What is only read depends on the page being mapped and readable. */
+	unsigned int needs = r - r->rm->region == VHOST_ADDR_USED ? MMU_KEEPS_ALL :
+			     MMU_KEEPS_MAPPED | MMU_KEEPS_READ;
 	int ret;
 
 	/* Before the notifier: its callback uses them. */
 	region_set_pages(r, base, npages);
 	ret = ringmap_fails(RINGMAP_FAULT_NOTIFIER) ? -ENOMEM :
-	      mmu_interval_notifier_insert(&r->sub, mm, base, npages << PAGE_SHIFT,
-					   written ? &ringmap_write_ops :
-						     &ringmap_read_ops);
+	      mmu_interval_notifier_insert_needs(&r->sub, mm, base,
+						 npages << PAGE_SHIFT,
+						 &ringmap_ops, needs);
 	if (ret)
 		region_set_pages(r, 0, 0);
 	return ret;

@@ -8,12 +8,12 @@
 #ifdef CONFIG_VHOST_RINGMAP
 
 #include <linux/mmu_notifier.h>
-#include <linux/mmu_notifier_keeps.h>
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/virtio_ring.h>
+#include <trace/misc/mmu_notifier.h>
 
 /**
  * enum vhost_accessor - how vhost reads and writes virtqueue metadata
@@ -79,8 +79,8 @@ enum vhost_miss {
  * @dropped: page addresses dropped by invalidations
  * @resets: times the places of the rings were forgotten, for a change of address,
  *	size or device IOTLB
- * @invalidations: notifier callbacks that overlapped a region, by enum
- *	mmu_notifier_cause. Where the region's needs were kept there is none.
+ * @invalidations: notifier callbacks that overlapped a region, by why
+ *	(mmu_notifier_why()). Where the region's needs were kept there is none.
  *
  * Protected by the map lock.
  */
@@ -93,7 +93,7 @@ struct vhost_ringmap_stats {
 	u64 rests;
 	u64 dropped;
 	u64 resets;
-	u64 invalidations[NR_MMU_CAUSES];
+	u64 invalidations[NR_MMU_WHYS];
 };
 
 /* The most entries of a ring, and the most pages that @bytes may touch */

@@ -81,9 +81,8 @@ static struct mn_probe *mn_interval(struct kunit *test, unsigned long start,
 
 	KUNIT_ASSERT_NOT_NULL(test, p);
 	p->ops.invalidate = mn_probe_invalidate;
-	p->ops.needs = needs;
-	ret = mmu_interval_notifier_insert(&p->sub, test->priv, start,
-					   PAGE_SIZE, &p->ops);
+	ret = mmu_interval_notifier_insert_needs(&p->sub, test->priv, start,
+						 PAGE_SIZE, &p->ops, needs);
 	KUNIT_ASSERT_EQ(test, 0, ret);
 	return p;
 }
@@ -107,9 +106,8 @@ static struct mn_probe *mn_whole(struct kunit *test, unsigned int needs,
 static void mn_range(struct kunit *test, struct mmu_notifier_range *range,
 		     unsigned int keeps)
 {
-	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, 0, test->priv,
+	mmu_notifier_range_init(range, MMU_NOTIFY_CLEAR, keeps, test->priv,
 				0, 16 * PAGE_SIZE);
-	mmu_notifier_range_keeps(range, MMU_CAUSE_UNKNOWN, keeps);
 }
 
 static int mn_remove_thread(void *arg)
@@ -171,17 +169,29 @@ static void mn_test_filter(struct kunit *test)
 {
 	struct mmu_notifier_range range;
 	unsigned int keeps, needs;
+	struct mn_probe *p;
 
+	/* A plain insert needs everything, whatever was there before. */
+	p = mn_interval(test, 0, MMU_KEEPS_ALL);
+	mmu_interval_notifier_remove(&p->sub);
+	KUNIT_EXPECT_EQ(test, 0,
+			mmu_interval_notifier_insert(&p->sub, test->priv, 0,
+						     PAGE_SIZE, &p->ops));
 	mn_range(test, &range, MMU_KEEPS_ALL);
-	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, test->priv, 0, 1);
-	KUNIT_EXPECT_EQ(test, range.keeps, (unsigned int)MMU_KEEPS_NOTHING);
-	KUNIT_EXPECT_EQ(test, (int)range.cause, (int)MMU_CAUSE_UNKNOWN);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	KUNIT_EXPECT_EQ(test, p->calls, 1);
+	mmu_interval_notifier_remove(&p->sub);
 
-	for (keeps = 0; keeps <= MMU_KEEPS_ALL; keeps++) {
-		for (needs = 0; needs <= MMU_KEEPS_ALL; needs++) {
-			struct mn_probe *p = mn_interval(test, 0, needs);
+	for (keeps = 0; keeps <= MMU_KEEPS_ALL; keeps += MMU_KEEPS_MAPPED) {
+		for (needs = 0; needs <= MMU_KEEPS_ALL; needs += MMU_KEEPS_MAPPED) {
 			struct mn_probe *w = mn_whole(test, needs, false);
 			bool kept = needs && !(needs & ~keeps);
+
+			p = mn_interval(test, 0, needs);
+			KUNIT_EXPECT_EQ(test, kept,
+					mmu_notifier_range_keeps(&(struct mmu_notifier_range) {
+						.flags = keeps }, needs));
 
 			mn_range(test, &range, keeps);
 			mmu_notifier_invalidate_range_start(&range);
@@ -285,7 +295,7 @@ static void mn_test_nested(struct kunit *test)
 	unsigned long before = mn_seq(test), seq;
 
 	mn_range(test, &kept, RO);
-	mn_range(test, &other, MMU_KEEPS_NOTHING);
+	mn_range(test, &other, 0);
 	mmu_notifier_invalidate_range_start(&kept);
 	/* Not invalidating: leaves at once, without waiting. */
 	mmu_interval_notifier_remove(&gone->sub);
@@ -294,14 +304,118 @@ static void mn_test_nested(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, p->calls, 1);
 	KUNIT_EXPECT_FALSE(test, mmu_interval_read_try_begin(&p->sub, &seq));
 	mmu_notifier_invalidate_range_end(&other);
-	/* The kept range is the last to end and closes the other's section. */
-	mmu_notifier_invalidate_range_end(&kept);
+	/* The kept range goes on, and nobody waits for it. */
 	KUNIT_EXPECT_EQ(test, mn_seq(test), before + 2);
 	KUNIT_EXPECT_TRUE(test, mmu_interval_read_try_begin(&p->sub, &seq));
+	mmu_notifier_invalidate_range_end(&kept);
+	KUNIT_EXPECT_EQ(test, mn_seq(test), before + 2);
 	KUNIT_EXPECT_FALSE(test, mmu_interval_read_retry(&p->sub, seq));
 	KUNIT_EXPECT_EQ(test, p->calls, 1);
 	KUNIT_EXPECT_EQ(test, gone->calls, 0);
 	mmu_interval_notifier_remove(&p->sub);
+}
+
+/*
+ * Somebody who is inserted while a kept range is active may need more than it keeps,
+ * and has to wait for its end: also if another range began and ended meanwhile, be it
+ * before the insert or around it. So has everybody if the range called somebody.
+ */
+static void mn_test_insert_holds(struct kunit *test)
+{
+	struct mn_probe *p = mn_interval(test, 0, RO), *late;
+	struct mmu_notifier_range kept, other;
+	unsigned long seq;
+	bool before;
+	int i;
+
+	mn_range(test, &kept, RO);
+	mn_range(test, &other, 0);
+	for (i = 0; i < 2; i++) {
+		before = i;
+		mmu_notifier_invalidate_range_start(&kept);
+		mmu_notifier_invalidate_range_start(&other);
+		if (before)
+			mmu_notifier_invalidate_range_end(&other);
+		late = mn_interval(test, 0, 0);
+		if (!before)
+			mmu_notifier_invalidate_range_end(&other);
+		KUNIT_EXPECT_EQ(test, mn_seq(test) & 1, 1);
+		KUNIT_EXPECT_FALSE(test, mmu_interval_read_try_begin(&late->sub, &seq));
+		mmu_notifier_invalidate_range_end(&kept);
+		KUNIT_EXPECT_EQ(test, mn_seq(test) & 1, 0);
+		KUNIT_EXPECT_TRUE(test, mmu_interval_read_try_begin(&late->sub, &seq));
+		mmu_interval_notifier_remove(&late->sub);
+	}
+
+	late = mn_interval(test, 0, MMU_KEEPS_ALL);
+	mmu_notifier_invalidate_range_start(&kept);
+	mmu_notifier_invalidate_range_start(&other);
+	mmu_notifier_invalidate_range_end(&other);
+	KUNIT_EXPECT_FALSE(test, mmu_interval_read_try_begin(&late->sub, &seq));
+	mmu_notifier_invalidate_range_end(&kept);
+	KUNIT_EXPECT_TRUE(test, mmu_interval_read_try_begin(&late->sub, &seq));
+	mmu_interval_notifier_remove(&late->sub);
+	mmu_interval_notifier_remove(&p->sub);
+}
+
+/*
+ * Of many who are left out, some are passed under the lock, however many there are;
+ * and the others after it, so that whoever comes last is called.
+ */
+static void mn_test_bounded(struct kunit *test)
+{
+	static const int many[] = { 1, 255, 256, 257, 1000, 10000 };
+	struct mm_struct *mm = test->priv;
+	struct mmu_notifier_subscriptions *subscriptions;
+	struct interval_tree_node *first, *node;
+	struct mn_probe *last, *p, **kept;
+	struct mmu_notifier_range range;
+	unsigned long before, seq;
+	int i, n, have = 0, calls;
+
+	kept = kunit_kcalloc(test, 10000, sizeof(*kept), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, kept);
+	for (i = 0; i < ARRAY_SIZE(many); i++) {
+		for (; have < many[i]; have++)
+			kept[have] = mn_interval(test, 0, RO);
+		subscriptions = mm->notifier_subscriptions;
+		mn_range(test, &range, RO);
+
+		spin_lock(&subscriptions->lock);
+		first = interval_tree_iter_first(&subscriptions->itree,
+						 range.start, range.end - 1);
+		node = mn_itree_skip_some(first, &range);
+		for (n = 0; first && first != node; n++)
+			first = interval_tree_iter_next(first, range.start,
+							range.end - 1);
+		spin_unlock(&subscriptions->lock);
+		KUNIT_EXPECT_EQ_MSG(test, n, min(many[i], MN_KEPT_UNDER_LOCK),
+				    "of %d passed under the lock", many[i]);
+
+		/* Nobody is called, and nobody has to read again. */
+		p = kept[have - 1];
+		before = mn_seq(test);
+		seq = mmu_interval_read_begin(&p->sub);
+		mmu_notifier_invalidate_range_start(&range);
+		KUNIT_EXPECT_EQ(test, mmu_interval_read_begin(&p->sub), seq);
+		mmu_notifier_invalidate_range_end(&range);
+		KUNIT_EXPECT_FALSE(test, mmu_interval_read_retry(&p->sub, seq));
+		KUNIT_EXPECT_EQ(test, mn_active(test), 0);
+		if (many[i] <= MN_KEPT_UNDER_LOCK)
+			KUNIT_EXPECT_EQ(test, mn_seq(test), before);
+
+		/* Nodes are ordered by their start: this one is the last. */
+		last = mn_interval(test, PAGE_SIZE, 0);
+		mmu_notifier_invalidate_range_start(&range);
+		mmu_notifier_invalidate_range_end(&range);
+		KUNIT_EXPECT_EQ(test, last->calls, 1);
+		mmu_interval_notifier_remove(&last->sub);
+	}
+	for (i = 0, calls = 0; i < have; i++) {
+		calls += kept[i]->calls;
+		mmu_interval_notifier_remove(&kept[i]->sub);
+	}
+	KUNIT_EXPECT_EQ(test, calls, 0);
 }
 
 /* A start that is refused must not reach the ends of those it left out. */
@@ -390,7 +504,7 @@ static void mn_test_refused_late(struct kunit *test)
 	int at;
 
 	for (at = 0; at < 3; at++) {
-		if (!mn_refused_late(test, MMU_KEEPS_NOTHING, at) ||
+		if (!mn_refused_late(test, 0, at) ||
 		    !mn_refused_late(test, RO, at))
 			return;
 	}
@@ -413,42 +527,46 @@ static void mn_test_insert_fails(struct kunit *test)
 static void mn_test_change_protection(struct kunit *test)
 {
 	struct vm_area_struct vma = { .vm_mm = test->priv };
-	struct mmu_notifier_range r;
 	static const struct {
 		unsigned long vm_flags;
 		pgprot_t prot;
 		unsigned long cp_flags;
-		enum mmu_notifier_cause cause;
 		unsigned int keeps;
 	} rows[] = {
-		{ 0, PAGE_NONE, 0, MMU_CAUSE_MPROTECT, MMU_KEEPS_MAPPED },
-		{ VM_READ, PAGE_READONLY, 0, MMU_CAUSE_MPROTECT, RO },
+		{ 0, PAGE_NONE, 0, MMU_KEEPS_MAPPED },
+		{ VM_READ, PAGE_READONLY, 0, RO },
 		/* a private mapping, or one with writenotify */
-		{ VM_READ | VM_WRITE, PAGE_COPY, 0, MMU_CAUSE_MPROTECT, RO },
-		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_SHARED, 0,
-		  MMU_CAUSE_MPROTECT, MMU_KEEPS_ALL },
-		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_PROT_NUMA,
-		  MMU_CAUSE_NUMA_HINT, MMU_KEEPS_ALL },
-		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP,
-		  MMU_CAUSE_UFFD_WP, RO },
-		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE,
-		  MMU_CAUSE_UFFD_WP_RESOLVE, MMU_KEEPS_ALL },
+		{ VM_READ | VM_WRITE, PAGE_COPY, 0, RO },
+		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_SHARED, 0, MMU_KEEPS_ALL },
+#ifdef CONFIG_ARCH_HAS_PKEYS
+		/* a protection key, whose rights nobody announces */
+		{ VM_READ | VM_WRITE | VM_SHARED | VM_PKEY_BIT0, PAGE_SHARED, 0,
+		  MMU_KEEPS_MAPPED },
+#endif
+		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_PROT_NUMA, MMU_KEEPS_ALL },
+		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP, RO },
+		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE, MMU_KEEPS_ALL },
+		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_SHARED, MM_CP_UFFD_WP_RESOLVE,
+		  MMU_KEEPS_ALL },
+		/* shared, and clean entries stay read only since writes are tracked */
+		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE, RO },
+		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_COPY, MM_CP_PROT_NUMA, RO },
 #ifdef CONFIG_HUGETLB_PAGE
-		{ VM_READ | VM_HUGETLB, PAGE_READONLY, 0,
-		  MMU_CAUSE_MPROTECT, RO },
-		{ VM_READ | VM_HUGETLB | VM_MAYSHARE, PAGE_READONLY, 0,
-		  MMU_CAUSE_MPROTECT, MMU_KEEPS_NOTHING },
+		/* nobody makes these writable again but a fault */
+		{ VM_READ | VM_WRITE | VM_HUGETLB, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE, RO },
+		{ VM_READ | VM_HUGETLB, PAGE_READONLY, 0, RO },
+		{ VM_READ | VM_HUGETLB | VM_MAYSHARE, PAGE_READONLY, 0, 0 },
 #endif
 	};
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		vm_flags_init(&vma, rows[i].vm_flags);
-		__change_protection_keeps(&r, &vma, rows[i].prot,
-					  rows[i].cp_flags);
-		KUNIT_EXPECT_EQ_MSG(test, (int)r.cause, (int)rows[i].cause,
+		vma.vm_page_prot = rows[i].prot;
+		KUNIT_EXPECT_EQ_MSG(test, rows[i].keeps,
+				    __change_protection_keeps(&vma, rows[i].prot,
+							      rows[i].cp_flags),
 				    "row %d", i);
-		KUNIT_EXPECT_EQ_MSG(test, r.keeps, rows[i].keeps, "row %d", i);
 	}
 }
 
@@ -458,6 +576,8 @@ static struct kunit_case mn_test_cases[] = {
 	KUNIT_CASE(mn_test_others_retry_not),
 	KUNIT_CASE(mn_test_insert_during_kept),
 	KUNIT_CASE(mn_test_nested),
+	KUNIT_CASE(mn_test_insert_holds),
+	KUNIT_CASE(mn_test_bounded),
 	KUNIT_CASE(mn_test_nonblock),
 	KUNIT_CASE(mn_test_refused_late),
 	KUNIT_CASE(mn_test_insert_fails),

@@ -9,16 +9,6 @@
 #include <linux/tracepoint.h>
 #include <trace/misc/mmu_notifier.h>
 
-#define MMU_NOTIFIER_EVENTS						\
-	EM(MMU_NOTIFY_UNMAP,		"unmap")			\
-	EM(MMU_NOTIFY_CLEAR,		"clear")			\
-	EM(MMU_NOTIFY_PROTECTION_VMA,	"protection_vma")		\
-	EM(MMU_NOTIFY_PROTECTION_PAGE,	"protection_page")		\
-	EM(MMU_NOTIFY_SOFT_DIRTY,	"soft_dirty")			\
-	EM(MMU_NOTIFY_RELEASE,		"release")			\
-	EM(MMU_NOTIFY_MIGRATE,		"migrate")			\
-	EMe(MMU_NOTIFY_EXCLUSIVE,	"exclusive")
-
 #define MMU_NOTIFIER_RESULTS						\
 	EM(MN_CALLED,			"called")			\
 	EM(MN_KEPT,			"kept")				\
@@ -66,7 +56,7 @@ DECLARE_EVENT_CLASS(mmu_notifier_range,
 		__entry->end		= range->end;
 		__entry->event		= range->event;
 		__entry->cause		= range->cause;
-		__entry->keeps		= range->keeps;
+		__entry->keeps		= range->flags & MMU_KEEPS_ALL;
 		__entry->blockable	= mmu_notifier_range_blockable(range);
 	),
 
@@ -111,7 +101,7 @@ TRACE_EVENT(mmu_notifier_subscriber,
 		__entry->start		= range->start;
 		__entry->end		= range->end;
 		__entry->cause		= range->cause;
-		__entry->keeps		= range->keeps;
+		__entry->keeps		= range->flags & MMU_KEEPS_ALL;
 		__entry->fn		= fn;
 		__entry->needs		= needs;
 		__entry->result		= result;

@@ -82,7 +82,7 @@ VHOST_MISSES
 VHOST_LOGS
 VHOST_LOCK_OPS
 VHOST_BUSY_POLL_ENDS
-MMU_NOTIFIER_CAUSES
+MMU_NOTIFIER_WHYS
 
 #undef EM
 #undef EMe
@@ -243,7 +243,7 @@ TRACE_EVENT(vhost_map_drop,
 	TP_printk(VHOST_QUEUE "ring=%s first=%u last=%u dropped=%u cause=%s seq=%lu",
 		  VHOST_QUEUE_ARGS, __print_symbolic(__entry->ring, VHOST_RINGS),
 		  __entry->first, __entry->last, __entry->dropped,
-		  __print_symbolic(__entry->cause, MMU_NOTIFIER_CAUSES),
+		  __print_symbolic(__entry->cause, MMU_NOTIFIER_WHYS),
 		  __entry->seq)
 );
 

@@ -588,7 +588,7 @@ TEST(kunit)
 	}
 	fclose(f);
 	EXPECT_EQ(bad, 0);
-	EXPECT_EQ(ok, 9);
+	EXPECT_EQ(ok, 11);
 }
 
 TEST_F(cause, munmap)
@@ -984,6 +984,24 @@ TEST_F(cause, mprotect_private)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(mprotect(at, page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	EXPECT_CAUSE("mprotect", "mprotect(+PROT_EXEC), private", RO);
+	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+/* The key denies what the entries permit, and no later change of it is announced. */
+TEST_F(cause, mprotect_key)
+{
+	int fd = memfd_create("mmu_causes_test", 0);
+	char *at = map_file(fd, page);
+	int key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
+
+	if (key < 0)
+		SKIP(return, "the processor has no protection keys");
+	ASSERT_NE(at, NULL);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(pkey_mprotect(at, page, PROT_READ | PROT_WRITE, key), 0);
+	EXPECT_CAUSE("mprotect", "pkey_mprotect(no access), shared", MAPPED);
+	EXPECT_SAME_PAGE(&self->w, false);
+	ASSERT_EQ(pkey_set(key, 0), 0);
 	EXPECT_SAME_PAGE(&self->w, true);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What vhost's modules miss on a kernel whose mm is not ours: causes and needs of
+ * What vhost's modules miss on a kernel whose mm is not ours: names and needs of
  * invalidations, and a begin that does not wait. Everything by which the modules of the
  * package differ from those of the branch is in this file and in stock.c. It stands in the
  * place of the branch's header of this name.
@@ -9,18 +9,14 @@
  * read side as soon as no invalidation is under way. The data path uses the sequence of
  * that begin. Nobody waits for an invalidation there.
  */
-#ifndef _VHOST_STOCK_H
-#define _VHOST_STOCK_H
+#ifndef _TRACE_MISC_MMU_NOTIFIER_H
+#define _TRACE_MISC_MMU_NOTIFIER_H
 
 #include <linux/mmu_notifier.h>
 #include <linux/workqueue.h>
 
-/*
- * The kernel says little of why it invalidates: a cause is an enum mmu_notifier_event.
- * In this place of trace/misc/mmu_notifier.h.
- */
-#define _TRACE_MISC_MMU_NOTIFIER_H
-#define MMU_NOTIFIER_CAUSES						\
+/* The kernel has no causes, only events. */
+#define MMU_NOTIFIER_WHYS						\
 	EM(MMU_NOTIFY_UNMAP,		"unmap")			\
 	EM(MMU_NOTIFY_CLEAR,		"clear")			\
 	EM(MMU_NOTIFY_PROTECTION_VMA,	"protection_vma")		\
@@ -29,10 +25,8 @@
 	EM(MMU_NOTIFY_RELEASE,		"release")			\
 	EM(MMU_NOTIFY_MIGRATE,		"migrate")			\
 	EMe(MMU_NOTIFY_EXCLUSIVE,	"exclusive")
-#define mmu_notifier_cause	mmu_notifier_event
-#define NR_MMU_CAUSES		(MMU_NOTIFY_EXCLUSIVE + 1)
-
-const char *mmu_notifier_cause_name(enum mmu_notifier_event event);
+#define mmu_notifier_why(range)	((range)->event)
+#define NR_MMU_WHYS		(MMU_NOTIFY_EXCLUSIVE + 1)
 
 /* As in our include/linux/mmu_notifier_keeps.h */
 #define MMU_KEEPS_MAPPED	BIT(0)
@@ -44,7 +38,7 @@ const char *mmu_notifier_cause_name(enum mmu_notifier_event event);
 struct stock_range {
 	unsigned long start;
 	unsigned long end;
-	enum mmu_notifier_event cause;
+	enum mmu_notifier_event event;
 };
 
 struct stock_notifier;
@@ -52,25 +46,27 @@ struct stock_notifier;
 struct stock_notifier_ops {
 	bool (*invalidate)(struct stock_notifier *n, const struct stock_range *range,
 			   unsigned long cur_seq);
-	unsigned int needs;
 };
 
 /**
  * struct stock_notifier - an interval notifier that knows when it may begin
  * @sub: the kernel's
  * @ops: ours
+ * @needs: MMU_KEEPS_*
  * @begin: work that waits for the end of invalidations, and then sets @seq
  * @seq: of the last begin; out of date as soon as @sub is invalidated again
  */
 struct stock_notifier {
 	struct mmu_interval_notifier sub;
 	const struct stock_notifier_ops *ops;
+	unsigned int needs;
 	struct work_struct begin;
 	unsigned long seq;
 };
 
 int stock_notifier_insert(struct stock_notifier *n, struct mm_struct *mm, unsigned long start,
-			  unsigned long length, const struct stock_notifier_ops *ops);
+			  unsigned long length, const struct stock_notifier_ops *ops,
+			  unsigned int needs);
 void stock_notifier_remove(struct stock_notifier *n);
 
 static inline bool stock_read_retry(struct stock_notifier *n, unsigned long seq)
@@ -95,10 +91,10 @@ static inline bool mmu_interval_read_try_begin(struct stock_notifier *n, unsigne
 #define mmu_notifier_range		stock_range
 #define mmu_interval_notifier		stock_notifier
 #define mmu_interval_notifier_ops	stock_notifier_ops
-#define mmu_interval_notifier_insert	stock_notifier_insert
+#define mmu_interval_notifier_insert_needs stock_notifier_insert
 #define mmu_interval_notifier_remove	stock_notifier_remove
 #define mmu_interval_read_retry		stock_read_retry
 #define mmu_interval_set_seq		stock_set_seq
 #endif
 
-#endif /* _VHOST_STOCK_H */
+#endif /* _TRACE_MISC_MMU_NOTIFIER_H */
