@@ -257,7 +257,7 @@ static int test_fill(struct test_sub *sub, struct test_mn_access *access)
 }
 
 static int test_move(struct test_sub *sub, struct test_mn_access *access,
-		     bool store)
+		     unsigned int cmd)
 {
 	unsigned long off = access->addr - sub->start;
 	u64 *p;
@@ -269,7 +269,9 @@ static int test_move(struct test_sub *sub, struct test_mn_access *access,
 	p = sub->kaddr[off >> PAGE_SHIFT];
 	if (p) {
 		p = (void *)p + offset_in_page(off);
-		if (store)
+		if (cmd == TEST_MN_FRAME)
+			access->value = page_to_pfn(virt_to_page(p));
+		else if (cmd == TEST_MN_STORE)
 			WRITE_ONCE(*p, access->value);
 		else
 			access->value = READ_ONCE(*p);
@@ -375,6 +377,7 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case TEST_MN_FILL:
 	case TEST_MN_LOAD:
 	case TEST_MN_STORE:
+	case TEST_MN_FRAME:
 		id = u.access.id;
 		break;
 	case TEST_MN_INFO:
@@ -402,7 +405,8 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		break;
 	case TEST_MN_LOAD:
 	case TEST_MN_STORE:
-		ret = test_move(sub, &u.access, cmd == TEST_MN_STORE);
+	case TEST_MN_FRAME:
+		ret = test_move(sub, &u.access, cmd);
 		break;
 	case TEST_MN_INFO:
 		test_info(sub, &u.info);

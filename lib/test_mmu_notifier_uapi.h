@@ -47,7 +47,8 @@ struct test_mn_add {
  * @write: fill for writing
  *
  * A load or store fails with ENODATA where no address is known, because it was
- * not filled or because the subscriber was told to drop it.
+ * not filled or because the subscriber was told to drop it. So does TEST_MN_FRAME,
+ * whose value is the number of the page's frame.
  */
 struct test_mn_access {
 	__u64 addr;
@@ -114,5 +115,6 @@ struct test_mn_emit {
 #define TEST_MN_HOLD	_IOW('n', 6, struct test_mn_hold)
 #define TEST_MN_PROTECT	_IOWR('n', 7, struct test_mn_access)
 #define TEST_MN_EMIT	_IOW('n', 8, struct test_mn_emit)
+#define TEST_MN_FRAME	_IOWR('n', 9, struct test_mn_access)
 
 #endif /* _LIB_TEST_MMU_NOTIFIER_UAPI_H */

@@ -202,6 +202,7 @@ struct watch {
 	uint64_t *at;
 	size_t len;
 	uint32_t id[NSUBS];
+	bool other_frame;	/* see split_zero_page */
 };
 
 static int add(int fd, void *at, size_t len, uint32_t kind, uint32_t needs)
@@ -239,6 +240,30 @@ static bool store(struct watch *w, uint64_t v)
 	};
 
 	return !ioctl(w->fd, TEST_MN_STORE, &a);
+}
+
+static uint64_t pagemap(void *at)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t v = 0;
+
+	if (pread(fd, &v, 8, (uintptr_t)at / page * 8) != 8)
+		v = 0;
+	close(fd);
+	return v;
+}
+
+#define PM_FRAME	((1ULL << 55) - 1)
+#define PM_SOFT_DIRTY	(1ULL << 55)
+#define PM_UFFD_WP	(1ULL << 57)
+
+/* Whether the address that subscriber @i has, if any, is that of the mapped page. */
+static bool same_frame(struct watch *w, int i)
+{
+	struct test_mn_access a = { .addr = (uintptr_t)w->at, .id = w->id[i] };
+
+	return w->other_frame || ioctl(w->fd, TEST_MN_FRAME, &a) ||
+	       a.value == (pagemap(w->at) & PM_FRAME);
 }
 
 static void trace_only(void *at, size_t len)
@@ -356,8 +381,8 @@ static void use_up(void)
 }
 
 /*
- * Whatever is still addressed is the page that user space sees at @at, and is
- * readable there for who needs READ.
+ * Whatever is still addressed is the page that user space sees at @at, by number of
+ * frame and by contents, and is readable there for who needs READ.
  */
 #define EXPECT_SAME_PAGE(w, writable)					\
 do {									\
@@ -377,11 +402,25 @@ do {									\
 			continue;					\
 		if (subs[__i].needs & 2u)				\
 			EXPECT_TRUE(__readable);			\
+		EXPECT_TRUE(same_frame(w, __i))				\
+			TH_LOG("needs %u: another frame", subs[__i].needs); \
 		if (__readable)						\
 			EXPECT_EQ(__v, get((w)->at))			\
 				TH_LOG("needs %u: not the page that is mapped", \
 				       subs[__i].needs);		\
 	}								\
+} while (0)
+
+/* Whose needs are all in @keeps has its address as before. */
+#define EXPECT_KEPT(w, keeps)						\
+do {									\
+	uint64_t __v;							\
+	int __i;							\
+									\
+	for (__i = 0; __i < NSUBS && !truth_only; __i++)		\
+		if (subs[__i].needs && !(subs[__i].needs & ~(keeps)))	\
+			EXPECT_TRUE(load(w, __i, &__v))			\
+				TH_LOG("needs %u: dropped", subs[__i].needs); \
 } while (0)
 
 /* Nothing may be addressed any more. */
@@ -461,21 +500,6 @@ static bool is_huge(void *at)
 		fclose(f);
 	return huge;
 }
-
-static uint64_t pagemap(void *at)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t v = 0;
-
-	if (pread(fd, &v, 8, (uintptr_t)at / page * 8) != 8)
-		v = 0;
-	close(fd);
-	return v;
-}
-
-#define PM_FRAME	((1ULL << 55) - 1)
-#define PM_SOFT_DIRTY	(1ULL << 55)
-#define PM_UFFD_WP	(1ULL << 57)
 
 /*
  * A child that does as it is told: one byte is a command, one byte back says
@@ -793,6 +817,7 @@ TEST_F(cause, fork)
 	was = *at;
 	c = spawn(hold_copy, at);
 	EXPECT_CAUSE("fork", "fork()", RO);
+	EXPECT_KEPT(&self->w, RO);
 	/* What a mapping that kept WRITE would do to the child. */
 	store(&self->w, 0xbad);
 	tell(&c);
@@ -814,6 +839,7 @@ TEST_F(cause, fork_hugetlb)
 	was = *at;
 	c = spawn(hold_copy, at);
 	EXPECT_CAUSE("fork", "fork(), hugetlb", RO);
+	EXPECT_KEPT(&self->w, RO);
 	store(&self->w, 0xbad);
 	tell(&c);
 	EXPECT_EQ(hear(&c), was) TH_LOG("the child sees a write of its parent");
@@ -946,6 +972,7 @@ TEST_F(cause, mprotect_none)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(mprotect(at, page, PROT_NONE), 0);
 	EXPECT_CAUSE("mprotect", "mprotect(PROT_NONE)", MAPPED);
+	EXPECT_KEPT(&self->w, MAPPED);
 	EXPECT_SAME_PAGE(&self->w, false);
 	ASSERT_EQ(mprotect(at, page, PROT_READ | PROT_WRITE), 0);
 	EXPECT_SAME_PAGE(&self->w, true);
@@ -959,6 +986,7 @@ TEST_F(cause, mprotect_read)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(mprotect(at, page, PROT_READ), 0);
 	EXPECT_CAUSE("mprotect", "mprotect(PROT_READ)", RO);
+	EXPECT_KEPT(&self->w, RO);
 	EXPECT_FALSE(load(&self->w, 3, &v)) TH_LOG("needs WRITE, and kept an address");
 	EXPECT_SAME_PAGE(&self->w, false);
 }
@@ -972,6 +1000,7 @@ TEST_F(cause, mprotect_shared)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(mprotect(at, page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	EXPECT_CAUSE("mprotect", "mprotect(+PROT_EXEC), shared", ALL);
+	EXPECT_KEPT(&self->w, ALL);
 	EXPECT_SAME_PAGE(&self->w, true);
 	EXPECT_STORE_SEEN(&self->w);
 }
@@ -984,6 +1013,7 @@ TEST_F(cause, mprotect_private)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(mprotect(at, page, PROT_READ | PROT_WRITE | PROT_EXEC), 0);
 	EXPECT_CAUSE("mprotect", "mprotect(+PROT_EXEC), private", RO);
+	EXPECT_KEPT(&self->w, RO);
 	EXPECT_SAME_PAGE(&self->w, true);
 }
 
@@ -1000,6 +1030,7 @@ TEST_F(cause, mprotect_key)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(pkey_mprotect(at, page, PROT_READ | PROT_WRITE, key), 0);
 	EXPECT_CAUSE("mprotect", "pkey_mprotect(no access), shared", MAPPED);
+	EXPECT_KEPT(&self->w, MAPPED);
 	EXPECT_SAME_PAGE(&self->w, false);
 	ASSERT_EQ(pkey_set(key, 0), 0);
 	EXPECT_SAME_PAGE(&self->w, true);
@@ -1019,27 +1050,102 @@ TEST_F(cause, mprotect_hugetlb)
 	EXPECT_SAME_PAGE(&self->w, false);
 }
 
-TEST_F(cause, numa_hint)
+#define HINTS	16
+
+static unsigned long scan_seq(void)
 {
-	char *at = map_anon(16 * page);
-	time_t end = time(NULL) + 30;
+	FILE *f = fopen("/proc/self/sched", "r");
+	unsigned long seq = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, "numa_scan_seq"))
+			sscanf(strchr(line, ':') ?: "", ": %lu", &seq);
+	if (f)
+		fclose(f);
+	return seq;
+}
+
+/* Let the whole of our memory be scanned so often, and return whether it was. */
+static bool scan(int times)
+{
+	unsigned long seq = scan_seq() + times;
+	time_t end = time(NULL) + 120;
+	static uint64_t here;
 
 	write_file("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
 	write_file("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms",
 		   "10");
-	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	write_file(NUMA_BALANCING, "1");
-	while (!read_trace("numa_hint").ranges && time(NULL) < end) {
-		int i, n;
-
-		for (n = 0; n < 20000; n++)
-			for (i = 0; i < 16; i++)
-				put(at + i * page, n);
-	}
+	while (scan_seq() < seq && time(NULL) < end)
+		for (int n = 0; n < 200000; n++)
+			put(&here, n);
 	write_file(NUMA_BALANCING, "0");
+	return scan_seq() >= seq;
+}
+
+/*
+ * Pages of their own vma, on the node of this CPU or on the other one. We stay on the
+ * CPU, so that it remains so.
+ */
+static char *map_on(bool other)
+{
+	size_t len = HINTS * page;
+	char *at = mmap(NULL, len + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	unsigned int cpu, node = 0;
+	unsigned long nodes;
+	cpu_set_t here;
+
+	if (at == MAP_FAILED || syscall(SYS_getcpu, &cpu, &node, NULL))
+		return NULL;
+	CPU_ZERO(&here);
+	CPU_SET(cpu, &here);
+	if (sched_setaffinity(0, sizeof(here), &here) ||
+	    syscall(SYS_getcpu, &cpu, &node, NULL))
+		return NULL;
+	at += page;
+	nodes = 1UL << (other ? !node : node);
+	if (mprotect(at, len, PROT_READ | PROT_WRITE) ||
+	    madvise(at, len, MADV_NOHUGEPAGE) ||
+	    syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 8 * sizeof(nodes)))
+		return NULL;
+	memset(at, 1, len);
+	return syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0) ? NULL : at;
+}
+
+/* Touch the pages, and return how many faults that took. */
+static long touch(const char *at)
+{
+	struct rusage before, after;
+
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 0; i < HINTS; i++)
+		get(at + i * page);
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+/*
+ * The scan leaves local pages of a single thread alone: these are on the other node.
+ * Nobody touches them, so that none migrates.
+ */
+TEST_F_TIMEOUT(cause, numa_hint, 300)
+{
+	char *at = map_on(true);
+	int i;
+
+	ASSERT_NE(at, NULL);
+	ASSERT_EQ(watch(&self->w, at, HINTS * page, true), NSUBS);
+	EXPECT_TRUE(scan(1));
 	EXPECT_CAUSE("numa_hint", "NUMA balancing, two nodes", ALL);
+	EXPECT_KEPT(&self->w, ALL);
+	for (i = 0; i < NSUBS; i++)
+		EXPECT_TRUE(same_frame(&self->w, i));
+	EXPECT_TRUE(store(&self->w, 0x5eed));
+	EXPECT_GE(touch(at), HINTS) TH_LOG("not every entry got a hint");
+	EXPECT_EQ(get(at), 0x5eed);
 	EXPECT_SAME_PAGE(&self->w, true);
-	EXPECT_STORE_SEEN(&self->w);
 }
 
 static int uffd_open(uint64_t features)
@@ -1079,6 +1185,7 @@ TEST_F(cause, uffd_wp)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(uffd_protect(fd, at, page, true), 0);
 	EXPECT_CAUSE("uffd_wp", "UFFDIO_WRITEPROTECT", RO);
+	EXPECT_KEPT(&self->w, RO);
 	EXPECT_SAME_PAGE(&self->w, false);
 	/* A write that nobody was told of, where writes are to be told. */
 	EXPECT_FALSE(store(&self->w, 0xbad) && (pagemap(at) & PM_UFFD_WP));
@@ -1098,8 +1205,57 @@ TEST_F(cause, uffd_wp_resolve)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(uffd_protect(fd, at, 2 * page, false), 0);
 	EXPECT_CAUSE("uffd_wp_resolve", "UFFDIO_WRITEPROTECT mode 0", ALL);
+	EXPECT_KEPT(&self->w, ALL);
 	EXPECT_SAME_PAGE(&self->w, true);
 	EXPECT_STORE_SEEN(&self->w);
+	close(fd);
+}
+
+/*
+ * A page that was mapped by a read while writes were not tracked: its entry is writable and
+ * clean, and comes out read only.
+ */
+TEST_F(cause, uffd_wp_resolve_shmem)
+{
+	int file = memfd_create("mmu_causes_test", 0);
+	int fd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+			   UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
+	uint64_t one = 1;
+	char *at;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(pwrite(file, &one, sizeof(one), 0), (ssize_t)sizeof(one));
+	at = map(page, MAP_SHARED, file);
+	ASSERT_NE(at, NULL);
+	ASSERT_EQ(get(at), 1);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(uffd_register(fd, at, page, UFFDIO_REGISTER_MODE_WP), 0);
+	ASSERT_EQ(uffd_protect(fd, at, page, false), 0);
+	EXPECT_CAUSE("uffd_wp_resolve", "the same, shared and clean", RO);
+	EXPECT_KEPT(&self->w, RO);
+	EXPECT_SAME_PAGE(&self->w, true);
+	close(fd);
+	close(file);
+}
+
+/* Nothing makes an entry of private hugetlb writable again but a write. */
+TEST_F(cause, uffd_wp_resolve_hugetlb)
+{
+	int fd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP |
+			   UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
+	char *at;
+
+	ASSERT_GE(fd, 0);
+	write_file("/proc/sys/vm/nr_hugepages", "4");
+	at = map(HUGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
+	ASSERT_NE(at, NULL);
+	put(at, 1);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(uffd_register(fd, at, HUGE, UFFDIO_REGISTER_MODE_WP), 0);
+	ASSERT_EQ(uffd_protect(fd, at, HUGE, false), 0);
+	EXPECT_CAUSE("uffd_wp_resolve", "the same, private hugetlb", RO);
+	EXPECT_KEPT(&self->w, RO);
+	EXPECT_SAME_PAGE(&self->w, true);
 	close(fd);
 }
 
@@ -1159,6 +1315,7 @@ TEST_F(cause, pagemap_scan)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(ioctl(pm, PAGEMAP_SCAN, &s), 1);
 	EXPECT_CAUSE("pagemap_scan", "PAGEMAP_SCAN with write protect", RO);
+	EXPECT_KEPT(&self->w, RO);
 	EXPECT_SAME_PAGE(&self->w, false);
 	if (store(&self->w, 0xbad))
 		EXPECT_EQ(ioctl(pm, PAGEMAP_SCAN, &s), 1) TH_LOG("a write was missed");
@@ -1173,6 +1330,7 @@ TEST_F(cause, soft_dirty)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	write_file("/proc/self/clear_refs", "4");
 	EXPECT_CAUSE("soft_dirty", "4 to clear_refs", RO);
+	EXPECT_KEPT(&self->w, RO);
 	EXPECT_FALSE(pagemap(at) & PM_SOFT_DIRTY);
 	if (store(&self->w, 0xbad))
 		EXPECT_TRUE(pagemap(at) & PM_SOFT_DIRTY)
@@ -1188,6 +1346,7 @@ TEST_F(cause, madv_free)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(madvise(at, page, MADV_FREE), 0);
 	EXPECT_CAUSE("madv_free", "MADV_FREE", RO);
+	EXPECT_KEPT(&self->w, RO);
 	EXPECT_SAME_PAGE(&self->w, false);
 	/* A write after MADV_FREE must survive what reclaim does next. */
 	stored = store(&self->w, 0x5eed);
@@ -1262,6 +1421,7 @@ TEST_F(cause, split)
 	ASSERT_EQ(madvise(at + HUGE / 2, page, MADV_DONTNEED), 0);
 	ASSERT_FALSE(is_huge(at));
 	EXPECT_CAUSE("split", "MADV_DONTNEED in a huge page", ALL);
+	EXPECT_KEPT(&self->w, ALL);
 	EXPECT_SAME_PAGE(&self->w, true);
 	EXPECT_STORE_SEEN(&self->w);
 }
@@ -1285,7 +1445,9 @@ TEST_F(cause, split_zero_page)
 	ASSERT_EQ(watch(&self->w, at, page, false), NSUBS);
 	put(at + HUGE / 2, 1);
 	EXPECT_NE(frame, pagemap(at) & PM_FRAME);
+	self->w.other_frame = true;
 	EXPECT_CAUSE("split", "write in the huge zero page", ALL);
+	EXPECT_KEPT(&self->w, ALL);
 	/* It is not freed while the mm is there. */
 	write_file("/proc/sys/vm/drop_caches", "2");
 	use_up();
@@ -1375,6 +1537,7 @@ TEST_F(cause, mkclean)
 	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
 	ASSERT_EQ(msync(at, page, MS_SYNC), 0);
 	EXPECT_CAUSE("mkclean", "msync()", RO);
+	EXPECT_KEPT(&self->w, RO);
 	EXPECT_SAME_PAGE(&self->w, false);
 	/* A write after the folio was cleaned must make it to the file. */
 	stored = store(&self->w, 0x5eed);
@@ -1403,6 +1566,7 @@ TEST_F(cause, dirty_track)
 	a.addr = (uintptr_t)at;
 	ASSERT_EQ(ioctl(self->w.fd, TEST_MN_PROTECT, &a), 0);
 	EXPECT_CAUSE("dirty_track", "wp_shared_mapping_range()", RO);
+	EXPECT_KEPT(&self->w, RO);
 	EXPECT_SAME_PAGE(&self->w, false);
 	getrusage(RUSAGE_SELF, &before);
 	put(at, 2);
@@ -1693,6 +1857,15 @@ TEST_F_TIMEOUT(keep, churn, 120)
 				    i == 7 ? TEST_MN_MM : TEST_MN_INTERVAL, i);
 			ASSERT_EQ(id[i], i);
 			fill(self->fd, id[i], i & 4);
+		}
+		/* Whoever still has an address: a page that is gone would show. */
+		for (i = 0; i < 8; i++) {
+			struct test_mn_access a = {
+				.addr = (uintptr_t)self->at + first * page, .id = id[i],
+			};
+
+			if (!ioctl(self->fd, TEST_MN_LOAD, &a) && i & 4)
+				ioctl(self->fd, TEST_MN_STORE, &a);
 		}
 		for (i = 0; i < 8; i += 2)
 			ASSERT_EQ(ioctl(self->fd, TEST_MN_REMOVE, &id[i]), 0);
