@@ -63,14 +63,15 @@ grep -E '(warning|error):' "$logs/lint.log" | sed "s|$tree/||" |
 	grep -E '^[^ ]*(ringmap|mmu_notifier)|ringmap_|mn_|read_try_begin|_keeps|_cause' >&2 &&
 	note "sparse or the compiler warns about our code"
 
-# Options that may be off while the others are on
-for option in VHOST_TRACE=n VHOST_RINGMAP_WINDOWS=n MMU_NOTIFIER_CAUSES=n; do
+# Options that may be off while the others are on, and one that is on for debugging alone
+for option in VHOST_TRACE=n VHOST_RINGMAP_WINDOWS=n MMU_NOTIFIER_CAUSES=n DEBUG_MMU_NOTIFIER_KEEPS=y; do
 	say "W=1 with $option"
 	out=$cache/build/without
 	echo "CONFIG_$option" > "$cache/build/without.fragment"
 	objects=(drivers/vhost/)
 	case $option in
 	MMU_NOTIFIER_CAUSES=n) echo CONFIG_MMU_NOTIFIER_STATS=n >> "$cache/build/without.fragment" ;;
+	DEBUG*) objects=(mm/mmu_notifier_debug.o) ;;
 	esac
 	[ "${option#VHOST}" != "$option" ] || objects+=(mm/mmu_notifier.o lib/test_mmu_notifier.o)
 	scripts/build.sh config "$tree" "$out" configs/vm.config configs/ringmap.config \

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Look whether invalidations keep what they promise.
+ *
+ * When a range that promises something starts, note which page frames it maps and with
+ * which rights, and compare when it ends. What another range may have changed meanwhile
+ * is left out: of each guarantee it is counted how many ranges are active, and how many
+ * have started, that do not give it. Faults only add to what is mapped and permitted.
+ */
+#include <linux/hash.h>
+#include <linux/hashtable.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pgtable.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "mmu_notifier_debug.h"
+
+/* The first so many pages of a range */
+#define MN_DEBUG_PAGES	1024
+
+static const unsigned int guarantees[] = {
+	MMU_KEEPS_MAPPED, MMU_KEEPS_READ, MMU_KEEPS_WRITE,
+};
+
+#define NR_GUARANTEES	ARRAY_SIZE(guarantees)
+
+/* The ranges that do not give a guarantee. Some mm have the same: it does no harm. */
+struct mn_takers {
+	atomic_t active[NR_GUARANTEES];
+	atomic_t started[NR_GUARANTEES];
+};
+
+#define TAKERS_BITS	6
+static struct mn_takers mn_takers[1 << TAKERS_BITS];
+
+struct mn_page {
+	unsigned long addr;
+	unsigned long pfn;
+	unsigned int rights;	/* MMU_KEEPS_*: what there is to keep */
+};
+
+/* A range that is active. It is on the stack of its emitter: nobody else has that address. */
+struct mn_snapshot {
+	struct hlist_node node;
+	const struct mmu_notifier_range *range;
+	unsigned int sure;	/* MMU_KEEPS_* that nobody else took at the start */
+	int started[NR_GUARANTEES];
+	unsigned int nr;
+	struct mn_page pages[];
+};
+
+static DEFINE_HASHTABLE(mn_snapshots, 6);
+static DEFINE_SPINLOCK(mn_snapshots_lock);
+
+static struct mn_takers *takers_of(const struct mmu_notifier_range *range)
+{
+	return &mn_takers[hash_ptr(range->mm, TAKERS_BITS)];
+}
+
+/* Besides MMU_KEEPS_*: of a page that is mapped, but not to be accessed */
+#define NO_ACCESS	BIT(31)
+
+static unsigned int rights(bool access, bool write)
+{
+	if (!access)
+		return MMU_KEEPS_MAPPED | NO_ACCESS;
+	return write ? MMU_KEEPS_ALL : MMU_KEEPS_RO;
+}
+
+static unsigned int look_at_pmd(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+				unsigned long *pfn)
+{
+	spinlock_t *ptl = pmd_lock(mm, pmd);
+	unsigned int ret = 0;
+	pmd_t entry = *pmd;
+
+	if (pmd_present(entry) && pmd_leaf(entry)) {
+		*pfn = pmd_pfn(entry) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
+		ret = rights(!pmd_protnone(entry), pmd_write(entry));
+	}
+	spin_unlock(ptl);
+	return ret;
+}
+
+/*
+ * The frame that is mapped at @addr, and what is permitted, or 0. Under the locks of
+ * the entries, which others change in steps. @next is where to look next.
+ *
+ * The tables are there: who invalidates a range holds off those who free them, or
+ * they are freed by RCU.
+ */
+static unsigned int look(struct mm_struct *mm, unsigned long addr, unsigned long *pfn,
+			 unsigned long *next)
+{
+	spinlock_t *ptl;	/* of the entry */
+	unsigned int ret = 0;
+	pgd_t *pgd;
+	p4d_t *p4d;
+	pud_t *pud, pudval;
+	pmd_t *pmd, pmdval;
+	pte_t *ptep, pte;
+
+again:
+	*next = (addr & PGDIR_MASK) + PGDIR_SIZE;
+	pgd = pgd_offset(mm, addr);
+	if (pgd_none(*pgd) || pgd_bad(*pgd))
+		return 0;
+	*next = (addr & P4D_MASK) + P4D_SIZE;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(*p4d) || p4d_bad(*p4d))
+		return 0;
+	*next = (addr & PUD_MASK) + PUD_SIZE;
+	pud = pud_offset(p4d, addr);
+	pudval = READ_ONCE(*pud);
+	if (!pud_present(pudval))
+		return 0;
+	if (pud_leaf(pudval)) {
+		*next = addr + PAGE_SIZE;
+		*pfn = pud_pfn(pudval) + ((addr & ~PUD_MASK) >> PAGE_SHIFT);
+		return rights(true, pud_write(pudval));
+	}
+	pmd = pmd_offset(pud, addr);
+	pmdval = pmdp_get_lockless(pmd);
+	if (pmd_none(pmdval) || !pmd_present(pmdval) || pmd_leaf(pmdval)) {
+		ret = look_at_pmd(mm, pmd, addr, pfn);
+		*next = ret ? addr + PAGE_SIZE : (addr & PMD_MASK) + PMD_SIZE;
+		return ret;
+	}
+	*next = addr + PAGE_SIZE;
+	ptep = pte_offset_map_lock(mm, pmd, addr, &ptl);
+	if (!ptep)
+		goto again;
+	pte = ptep_get(ptep);
+	if (pte_present(pte)) {
+		*pfn = pte_pfn(pte);
+		ret = rights(!pte_protnone(pte), pte_write(pte));
+	}
+	pte_unmap_unlock(ptep, ptl);
+	return ret;
+}
+
+static void take_snapshot(const struct mmu_notifier_range *range)
+{
+	const struct mn_takers *takers = takers_of(range);
+	unsigned long addr, next, end = min(range->end, range->mm->task_size);
+	unsigned long most = min((end - range->start) >> PAGE_SHIFT, MN_DEBUG_PAGES);
+	struct mn_snapshot *snap;
+	int i;
+
+	if (range->start >= end)
+		return;
+	/* Somebody may wait for us who has to free memory. */
+	snap = kmalloc(struct_size(snap, pages, most), GFP_NOWAIT | __GFP_NOWARN);
+	if (!snap)
+		return;
+	snap->range = range;
+	snap->sure = range->flags & MMU_KEEPS_ALL;
+	snap->nr = 0;
+	for (i = 0; i < NR_GUARANTEES; i++) {
+		snap->started[i] = atomic_read(&takers->started[i]);
+		/* In the other order than in mn_debug_start(). */
+		smp_rmb();
+		if (atomic_read(&takers->active[i]))
+			snap->sure &= ~guarantees[i];
+	}
+	/* Who starts later changes the entries after we looked at his count. */
+	smp_mb();
+	for (addr = range->start; addr < end && snap->nr < most; addr = next) {
+		struct mn_page *page = &snap->pages[snap->nr];
+
+		page->addr = addr;
+		page->rights = look(range->mm, addr, &page->pfn, &next);
+		if (page->rights)
+			snap->nr++;
+		if (next <= addr)
+			break;
+	}
+	spin_lock(&mn_snapshots_lock);
+	hash_add(mn_snapshots, &snap->node, (unsigned long)range);
+	spin_unlock(&mn_snapshots_lock);
+}
+
+static struct mn_snapshot *find_snapshot(const struct mmu_notifier_range *range)
+{
+	struct mn_snapshot *snap;
+
+	spin_lock(&mn_snapshots_lock);
+	hash_for_each_possible(mn_snapshots, snap, node, (unsigned long)range)
+		if (snap->range == range) {
+			hash_del(&snap->node);
+			break;
+		}
+	spin_unlock(&mn_snapshots_lock);
+	return snap;
+}
+
+/* The exception to MMU_KEEPS_MAPPED, by whomever */
+static bool zero_page_was_split(unsigned long was, unsigned long is)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	return is_zero_pfn(is) &&
+	       ALIGN_DOWN(was, HPAGE_PMD_NR) == READ_ONCE(huge_zero_pfn);
+#else
+	return false;
+#endif
+}
+
+/*
+ * Whether the access that is missing is a hint's, and permitted. Where the rights of
+ * the vma change, it cannot: the mmap lock is held.
+ */
+static bool is_hint(const struct mmu_notifier_range *range, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+
+	if (range->event != MMU_NOTIFY_PROTECTION_VMA)
+		return true;
+	vma = vma_lookup(range->mm, addr);
+	return !vma || vma_is_accessible(vma);
+}
+
+static unsigned int lost(const struct mmu_notifier_range *range,
+			 const struct mn_page *page)
+{
+	unsigned long pfn, next;
+	unsigned int now = look(range->mm, page->addr, &pfn, &next);
+
+	if (!now || (pfn != page->pfn && !zero_page_was_split(page->pfn, pfn)))
+		return MMU_KEEPS_ALL;
+	if (now & NO_ACCESS)
+		now = is_hint(range, page->addr) ? MMU_KEEPS_ALL : MMU_KEEPS_MAPPED;
+	return page->rights & ~now & MMU_KEEPS_ALL;
+}
+
+/* What nobody else may have taken until now */
+static unsigned int still_sure(const struct mn_snapshot *snap)
+{
+	const struct mn_takers *takers = takers_of(snap->range);
+	unsigned int sure = snap->sure;
+	int i;
+
+	/* After the entries; pairs with the barrier in mn_debug_start(). */
+	smp_rmb();
+	for (i = 0; i < NR_GUARANTEES; i++)
+		if (atomic_read(&takers->started[i]) != snap->started[i])
+			sure &= ~guarantees[i];
+	return sure;
+}
+
+static void compare(const struct mn_snapshot *snap)
+{
+	const struct mmu_notifier_range *range = snap->range;
+	unsigned int i, bad;
+
+	for (i = 0; i < snap->nr; i++) {
+		bad = lost(range, &snap->pages[i]);
+		bad = bad ? bad & still_sure(snap) : 0;
+		if (!bad)
+			continue;
+		WARN(1, "mmu_notifier: event %d of %#lx-%#lx promised%s%s%s and broke it at %#lx\n",
+		     range->event, range->start, range->end,
+		     bad & MMU_KEEPS_MAPPED ? " mapped" : "",
+		     bad & MMU_KEEPS_READ ? " read" : "",
+		     bad & MMU_KEEPS_WRITE ? " write" : "", snap->pages[i].addr);
+		return;
+	}
+}
+
+/* Before anybody is called, and before an entry changes */
+void mn_debug_start(const struct mmu_notifier_range *range)
+{
+	struct mn_takers *takers = takers_of(range);
+	int i;
+
+	for (i = 0; i < NR_GUARANTEES; i++)
+		if (!(range->flags & guarantees[i])) {
+			atomic_inc(&takers->active[i]);
+			/* Active as soon as it has started; see take_snapshot(). */
+			smp_mb__after_atomic();
+			atomic_inc(&takers->started[i]);
+		}
+	/* The counts before the entries; pairs with still_sure(). */
+	smp_mb__after_atomic();
+}
+
+static void forget(const struct mmu_notifier_range *range)
+{
+	struct mn_takers *takers = takers_of(range);
+	int i;
+
+	/* The entries before the counts. */
+	smp_mb__before_atomic();
+	for (i = 0; i < NR_GUARANTEES; i++)
+		if (!(range->flags & guarantees[i]))
+			atomic_dec(&takers->active[i]);
+}
+
+/* @ret is of the start. If it fails and may not block there is no end. */
+void mn_debug_started(const struct mmu_notifier_range *range, int ret)
+{
+	if (ret && !mmu_notifier_range_blockable(range))
+		forget(range);
+	else if (range->flags & MMU_KEEPS_ALL)
+		take_snapshot(range);
+}
+
+void mn_debug_end(const struct mmu_notifier_range *range)
+{
+	struct mn_snapshot *snap = NULL;
+
+	if (range->flags & MMU_KEEPS_ALL)
+		snap = find_snapshot(range);
+	if (snap) {
+		compare(snap);
+		kfree(snap);
+	}
+	forget(range);
+}
