@@ -10,6 +10,7 @@ grep -v '^# row:' "$out" | grep -E '^not ok|# SKIP' >&2 || true
 printf '%-16s %-35s %5s  %-17s %7s %7s %7s\n' cause 'provoked by' seen keeps \
 	'needs 0' M+R M+R+W
 sed -n 's/^# row: //p' "$out"
+sed -n 's/^# hint: /numa hints, /p' "$out"
 awk -v all="$(sed -n 's/^\tMMU_CAUSE_\([A-Z_]*\),$/\L\1/p' include/linux/mmu_notifier_cause.h |
 	grep -vx unknown)" '
 	/^# row:/ && $(NF - 4) + 0 > 0 { seen[$3] }

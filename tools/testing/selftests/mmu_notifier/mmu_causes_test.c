@@ -38,6 +38,7 @@
 #include "../kselftest_harness.h"
 #include "../../../../lib/test_hmm_uapi.h"
 #include "../../../../lib/test_mmu_notifier_uapi.h"
+#include "../../../../mm/gup_test.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -1050,6 +1051,8 @@ TEST_F(cause, mprotect_hugetlb)
 	EXPECT_SAME_PAGE(&self->w, false);
 }
 
+/* --- NUMA hints, and those that would change no entry --- */
+
 #define HINTS	16
 
 static unsigned long scan_seq(void)
@@ -1146,6 +1149,82 @@ TEST_F_TIMEOUT(cause, numa_hint, 300)
 	EXPECT_GE(touch(at), HINTS) TH_LOG("not every entry got a hint");
 	EXPECT_EQ(get(at), 0x5eed);
 	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+/* Scanned by the kernel, which finds nothing to change, and tells nobody. */
+#define EXPECT_NO_HINT(how)						\
+do {									\
+	struct seen __s;						\
+									\
+	EXPECT_TRUE(scan(2)) TH_LOG("the kernel does not scan");	\
+	__s = read_trace("numa_hint");					\
+	printf("# hint: %-35s %d told\n", how, __s.ranges);		\
+	EXPECT_EQ(__s.ranges, 0);					\
+} while (0)
+
+TEST_F_TIMEOUT(cause, hint_local, 300)
+{
+	char *at = map_on(false);
+
+	ASSERT_NE(at, NULL);
+	ASSERT_EQ(watch(&self->w, at, HINTS * page, true), NSUBS);
+	EXPECT_NO_HINT("local, one thread");
+	EXPECT_LT(touch(at), HINTS) TH_LOG("not told of a hint");
+}
+
+TEST_F_TIMEOUT(cause, hint_again, 300)
+{
+	char *at = map_on(true);
+
+	ASSERT_NE(at, NULL);
+	ASSERT_EQ(watch(&self->w, at, HINTS * page, true), NSUBS);
+	ASSERT_TRUE(scan(1));
+	EXPECT_GT(read_trace("numa_hint").ranges, 0);
+	write_file(TRACE "trace", "\n");
+	EXPECT_NO_HINT("without access already");
+	EXPECT_GE(touch(at), HINTS) TH_LOG("they were not without access");
+}
+
+TEST_F_TIMEOUT(cause, hint_pinned, 300)
+{
+	struct pin_longterm_test pin = {
+		.size = HINTS * page, .flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
+	};
+	int fd = open("/sys/kernel/debug/gup_test", O_RDWR);
+	char *at = map_on(true);
+
+	ASSERT_NE(at, NULL);
+	ASSERT_GE(fd, 0) TH_LOG("needs CONFIG_GUP_TEST");
+	pin.addr = (uintptr_t)at;
+	ASSERT_EQ(ioctl(fd, PIN_LONGTERM_TEST_START, &pin), 0);
+	ASSERT_EQ(watch(&self->w, at, HINTS * page, true), NSUBS);
+	EXPECT_NO_HINT("pinned");
+	EXPECT_LT(touch(at), HINTS) TH_LOG("not told of a hint");
+	ASSERT_EQ(ioctl(fd, PIN_LONGTERM_TEST_STOP), 0);
+	close(fd);
+}
+
+static void *wait_for_word(void *arg)
+{
+	await_word(*(int *)arg);
+	return NULL;
+}
+
+/* Of several threads, local memory gets hints as before. */
+TEST_F_TIMEOUT(cause, hint_threads, 300)
+{
+	char *at = map_on(false);
+	pthread_t thread;
+	int p[2];
+
+	ASSERT_NE(at, NULL);
+	ASSERT_EQ(pipe(p), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, wait_for_word, &p[0]), 0);
+	ASSERT_EQ(watch(&self->w, at, HINTS * page, true), NSUBS);
+	EXPECT_TRUE(scan(2));
+	EXPECT_CAUSE("numa_hint", "local, two threads", ALL);
+	ASSERT_EQ(write(p[1], "", 1), 1);
+	pthread_join(thread, NULL);
 }
 
 static int uffd_open(uint64_t features)

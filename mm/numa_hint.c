@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Look whether NUMA hints would change an entry, before anybody is told.
+ */
+#include <linux/memory-tiers.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pagewalk.h>
+#include <linux/sched/sysctl.h>
+#include <linux/topology.h>
+
+#include "internal.h"
+#include "numa_hint.h"
+
+/* The scan of top-tier nodes may be off. */
+static bool node_is_scanned(int nid)
+{
+	return sysctl_numa_balancing_mode & NUMA_BALANCING_NORMAL ||
+	       !node_is_toptier(nid);
+}
+
+/* As change_pte_range() decides. What is not present gets no hint. */
+static bool pte_changes(struct vm_area_struct *vma, unsigned long addr, pte_t pte)
+{
+	struct folio *folio;
+
+	if (!pte_present(pte) || pte_protnone(pte))
+		return false;
+	folio = vm_normal_folio(vma, addr, pte);
+	if (!folio || folio_is_zone_device(folio) || folio_test_ksm(folio))
+		return false;
+	if (is_cow_mapping(vma->vm_flags) &&
+	    (folio_maybe_dma_pinned(folio) || folio_likely_mapped_shared(folio)))
+		return false;
+	if (folio_is_file_lru(folio) && folio_test_dirty(folio))
+		return false;
+	if (!(vma->vm_flags & VM_SHARED) &&
+	    atomic_read(&vma->vm_mm->mm_users) == 1 &&
+	    folio_nid(folio) == numa_node_id())
+		return false;
+	return node_is_scanned(folio_nid(folio));
+}
+
+/* As change_huge_pmd() decides; a part of a huge page is split. */
+static bool huge_pmd_changes(pmd_t pmd, unsigned long addr, unsigned long end)
+{
+	if (end - addr != HPAGE_PMD_SIZE)
+		return true;
+	if (!thp_migration_supported() || !pmd_present(pmd) ||
+	    is_huge_zero_pmd(pmd) || pmd_protnone(pmd))
+		return false;
+	return node_is_scanned(folio_nid(pmd_folio(pmd)));
+}
+
+static int look_at_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
+		       struct mm_walk *walk)
+{
+	struct vm_area_struct *vma = walk->vma;
+	bool changes = false;
+	pte_t *start, *pte;
+	spinlock_t *ptl;	/* of the entries */
+
+	ptl = pmd_trans_huge_lock(pmd, vma);
+	if (ptl) {
+		changes = huge_pmd_changes(*pmd, addr, end);
+		spin_unlock(ptl);
+		return changes;
+	}
+	start = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
+	if (!start) {
+		walk->action = ACTION_AGAIN;
+		return 0;
+	}
+	for (pte = start; addr != end && !changes; pte++, addr += PAGE_SIZE)
+		changes = pte_changes(vma, addr, ptep_get(pte));
+	pte_unmap_unlock(start, ptl);
+	return changes;
+}
+
+/* Too rare to look closer. */
+static int look_at_pud(pud_t *pud, unsigned long addr, unsigned long end,
+		       struct mm_walk *walk)
+{
+	pud_t entry = READ_ONCE(*pud);
+
+	return pud_trans_huge(entry) || pud_devmap(entry);
+}
+
+static const struct mm_walk_ops look_ops = {
+	.pud_entry = look_at_pud,
+	.pmd_entry = look_at_pmd,
+	.walk_lock = PGWALK_RDLOCK,
+};
+
+/**
+ * numa_hint_changes() - whether NUMA hints would change an entry
+ * @vma: where; not hugetlb
+ * @addr: start
+ * @end: end
+ *
+ * An entry that begins to qualify after the look is left for the next scan.
+ *
+ * Context: the mmap lock is held.
+ * Return: false if no entry would change. True as well where nobody is told.
+ */
+bool numa_hint_changes(struct vm_area_struct *vma, unsigned long addr,
+		       unsigned long end)
+{
+	return !mm_has_notifiers(vma->vm_mm) || is_vm_hugetlb_page(vma) ||
+	       walk_page_range_vma(vma, addr, end, &look_ops, NULL);
+}
