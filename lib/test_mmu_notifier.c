@@ -330,6 +330,7 @@ static int test_emit(struct mm_struct *mm, struct test_mn_emit *emit)
 		mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR,
 					emit->keeps * MMU_KEEPS_MAPPED, mm,
 					emit->addr, emit->addr + emit->len);
+		mmu_notifier_range_cause(&range, MMU_CAUSE_UNKNOWN);
 		mmu_notifier_invalidate_range_start(&range);
 		mmu_notifier_invalidate_range_end(&range);
 		mmap_read_unlock(mm);

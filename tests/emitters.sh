@@ -8,7 +8,7 @@ cd "${1:-$tree}" || die "no tree; run 'make tree'"
 # shellcheck disable=SC2016 # awk's $
 grep -rlE 'mmu_notifier_range_init|struct mmu_notifier_range [a-z_]+ = ' --include='*.[ch]' \
 	arch block drivers fs include io_uring ipc kernel lib mm net security sound virt |
-	grep -vE '^(include/linux/mmu_notifier(_cause)?\.h|mm/tests/)' | sort |
+	grep -vE '^(include/linux/mmu_notifier(_cause|_keeps)?\.h|mm/tests/)' | sort |
 	xargs awk '
 	function none() { printf "%s:%d: no cause\n", at, line; bad++ }
 	FNR == 1 && open { none(); open = 0 }
