@@ -6,6 +6,8 @@
  * which rights, and compare when it ends. What another range may have changed meanwhile
  * is left out: of each guarantee it is counted how many ranges are active, and how many
  * have started, that do not give it. Faults only add to what is mapped and permitted.
+ *
+ * It does not see who relies on the next write to make an entry dirty, as MADV_FREE does.
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
