@@ -19,8 +19,9 @@
 
 #include "mmu_notifier_debug.h"
 
-/* The first so many pages of a range */
+/* The first so many pages of a range, and how many entries are looked at for them */
 #define MN_DEBUG_PAGES	1024
+#define MN_DEBUG_LOOKS	4096
 
 static const unsigned int guarantees[] = {
 	MMU_KEEPS_MAPPED, MMU_KEEPS_READ, MMU_KEEPS_WRITE,
@@ -37,10 +38,10 @@ struct mn_takers {
 #define TAKERS_BITS	6
 static struct mn_takers mn_takers[1 << TAKERS_BITS];
 
+/* What there is to keep, MMU_KEEPS_*, is in the low bits of the address. */
 struct mn_page {
-	unsigned long addr;
+	unsigned long addr_rights;
 	unsigned long pfn;
-	unsigned int rights;	/* MMU_KEEPS_*: what there is to keep */
 };
 
 /* A range that is active. It is on the stack of its emitter: nobody else has that address. */
@@ -62,7 +63,7 @@ static struct mn_takers *takers_of(const struct mmu_notifier_range *range)
 }
 
 /* Besides MMU_KEEPS_*: of a page that is mapped, but not to be accessed */
-#define NO_ACCESS	BIT(31)
+#define NO_ACCESS	BIT(0)
 
 static unsigned int rights(bool access, bool write)
 {
@@ -71,27 +72,41 @@ static unsigned int rights(bool access, bool write)
 	return write ? MMU_KEEPS_ALL : MMU_KEEPS_RO;
 }
 
-static unsigned int look_at_pmd(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
-				unsigned long *pfn)
+/* Returns false if the entry is that of a table now. */
+static bool look_at_pud(struct mm_struct *mm, pud_t *pud, unsigned long addr,
+			unsigned long *pfn, unsigned int *ret)
+{
+	spinlock_t *ptl = pud_lock(mm, pud);
+	pud_t entry = *pud;
+
+	if (pud_present(entry) && pud_leaf(entry)) {
+		*pfn = pud_pfn(entry) + ((addr & ~PUD_MASK) >> PAGE_SHIFT);
+		*ret = rights(true, pud_write(entry));
+	}
+	spin_unlock(ptl);
+	return !pud_present(entry) || pud_leaf(entry);
+}
+
+static bool look_at_pmd(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+			unsigned long *pfn, unsigned int *ret)
 {
 	spinlock_t *ptl = pmd_lock(mm, pmd);
-	unsigned int ret = 0;
 	pmd_t entry = *pmd;
 
 	if (pmd_present(entry) && pmd_leaf(entry)) {
 		*pfn = pmd_pfn(entry) + ((addr & ~PMD_MASK) >> PAGE_SHIFT);
-		ret = rights(!pmd_protnone(entry), pmd_write(entry));
+		*ret = rights(!pmd_protnone(entry), pmd_write(entry));
 	}
 	spin_unlock(ptl);
-	return ret;
+	return !pmd_present(entry) || pmd_leaf(entry);
 }
 
 /*
  * The frame that is mapped at @addr, and what is permitted, or 0. Under the locks of
  * the entries, which others change in steps. @next is where to look next.
  *
- * The tables are there: who invalidates a range holds off those who free them, or
- * they are freed by RCU.
+ * The tables are there: @addr is in a vma that the emitter holds, by the mmap lock, its
+ * own lock or the one of its reverse map.
  */
 static unsigned int look(struct mm_struct *mm, unsigned long addr, unsigned long *pfn,
 			 unsigned long *next)
@@ -116,17 +131,18 @@ again:
 	*next = (addr & PUD_MASK) + PUD_SIZE;
 	pud = pud_offset(p4d, addr);
 	pudval = READ_ONCE(*pud);
-	if (!pud_present(pudval))
-		return 0;
-	if (pud_leaf(pudval)) {
-		*next = addr + PAGE_SIZE;
-		*pfn = pud_pfn(pudval) + ((addr & ~PUD_MASK) >> PAGE_SHIFT);
-		return rights(true, pud_write(pudval));
+	if (!pud_present(pudval) || pud_leaf(pudval)) {
+		if (!look_at_pud(mm, pud, addr, pfn, &ret))
+			goto again;
+		if (ret)
+			*next = addr + PAGE_SIZE;
+		return ret;
 	}
 	pmd = pmd_offset(pud, addr);
 	pmdval = pmdp_get_lockless(pmd);
 	if (pmd_none(pmdval) || !pmd_present(pmdval) || pmd_leaf(pmdval)) {
-		ret = look_at_pmd(mm, pmd, addr, pfn);
+		if (!look_at_pmd(mm, pmd, addr, pfn, &ret))
+			goto again;
 		*next = ret ? addr + PAGE_SIZE : (addr & PMD_MASK) + PMD_SIZE;
 		return ret;
 	}
@@ -143,20 +159,43 @@ again:
 	return ret;
 }
 
+/*
+ * Such a range may have holes, whose tables munmap() frees under the mmap lock for
+ * reading. That lock is held, and what is unmapped is no vma any more.
+ */
+static bool has_holes(const struct mmu_notifier_range *range)
+{
+	return range->event == MMU_NOTIFY_PROTECTION_VMA ||
+	       range->event == MMU_NOTIFY_SOFT_DIRTY;
+}
+
+/* The first address from @addr on that is in a vma */
+static unsigned long behind_hole(const struct mmu_notifier_range *range, unsigned long addr)
+{
+	struct vm_area_struct *vma;
+
+	if (!has_holes(range))
+		return addr;
+	vma = find_vma(range->mm, addr);
+	return vma ? max(addr, vma->vm_start) : ULONG_MAX;
+}
+
 static void take_snapshot(const struct mmu_notifier_range *range)
 {
 	const struct mn_takers *takers = takers_of(range);
 	unsigned long addr, next, end = min(range->end, range->mm->task_size);
 	unsigned long most = min((end - range->start) >> PAGE_SHIFT, MN_DEBUG_PAGES);
 	struct mn_snapshot *snap;
-	int i;
+	int i, looks;
 
 	if (range->start >= end)
 		return;
 	/* Somebody may wait for us who has to free memory. */
 	snap = kmalloc(struct_size(snap, pages, most), GFP_NOWAIT | __GFP_NOWARN);
-	if (!snap)
+	if (!snap) {
+		pr_warn_once("mmu_notifier: no memory to look at each range that promises something\n");
 		return;
+	}
 	snap->range = range;
 	snap->sure = range->flags & MMU_KEEPS_ALL;
 	snap->nr = 0;
@@ -169,15 +208,17 @@ static void take_snapshot(const struct mmu_notifier_range *range)
 	}
 	/* Who starts later changes the entries after we looked at his count. */
 	smp_mb();
-	for (addr = range->start; addr < end && snap->nr < most; addr = next) {
+	addr = behind_hole(range, range->start);
+	for (looks = 0; addr < end && snap->nr < most && looks < MN_DEBUG_LOOKS; looks++) {
 		struct mn_page *page = &snap->pages[snap->nr];
+		unsigned int has = look(range->mm, addr, &page->pfn, &next);
 
-		page->addr = addr;
-		page->rights = look(range->mm, addr, &page->pfn, &next);
-		if (page->rights)
+		page->addr_rights = addr | has;
+		if (has)
 			snap->nr++;
 		if (next <= addr)
 			break;
+		addr = behind_hole(range, next);
 	}
 	spin_lock(&mn_snapshots_lock);
 	hash_add(mn_snapshots, &snap->node, (unsigned long)range);
@@ -226,14 +267,16 @@ static bool is_hint(const struct mmu_notifier_range *range, unsigned long addr)
 static unsigned int lost(const struct mmu_notifier_range *range,
 			 const struct mn_page *page)
 {
-	unsigned long pfn, next;
-	unsigned int now = look(range->mm, page->addr, &pfn, &next);
+	unsigned long pfn, next, addr = page->addr_rights & PAGE_MASK;
+	unsigned int now = 0;
 
+	if (behind_hole(range, addr) == addr)
+		now = look(range->mm, addr, &pfn, &next);
 	if (!now || (pfn != page->pfn && !zero_page_was_split(page->pfn, pfn)))
 		return MMU_KEEPS_ALL;
 	if (now & NO_ACCESS)
-		now = is_hint(range, page->addr) ? MMU_KEEPS_ALL : MMU_KEEPS_MAPPED;
-	return page->rights & ~now & MMU_KEEPS_ALL;
+		now = is_hint(range, addr) ? MMU_KEEPS_ALL : MMU_KEEPS_MAPPED;
+	return page->addr_rights & ~now & MMU_KEEPS_ALL;
 }
 
 /* What nobody else may have taken until now */
@@ -265,7 +308,7 @@ static void compare(const struct mn_snapshot *snap)
 		     range->event, range->start, range->end,
 		     bad & MMU_KEEPS_MAPPED ? " mapped" : "",
 		     bad & MMU_KEEPS_READ ? " read" : "",
-		     bad & MMU_KEEPS_WRITE ? " write" : "", snap->pages[i].addr);
+		     bad & MMU_KEEPS_WRITE ? " write" : "", snap->pages[i].addr_rights & PAGE_MASK);
 		return;
 	}
 }
