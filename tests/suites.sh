@@ -50,6 +50,7 @@ choose_workers() {
 # huge pages, and with them HMM's test device; and NUMA balancing
 without_huge() {
 	printf -- '-V %s ' thp mprotect_thp split numa_hint
-	printf -- '-T %s ' huge_zero_page numa_hint uffd_move_huge collapse split split_zero_page \
+	printf -- '-T %s ' huge_zero_page numa_hint hint_local hint_again hint_pinned hint_threads \
+		hint_huge uffd_move_huge collapse split split_zero_page \
 		split_freeze split_shmem migrate_device exclusive exclusive_end
 }
