@@ -143,6 +143,7 @@ static __always_inline bool mn_ranges_left(struct mn_quiet *quiet,
 		quiet->hold = false;
 		return false;
 	}
+	VM_WARN_ON_ONCE(atomic_long_read(&quiet->ranges) > active);
 	return quiet->hold || active != atomic_long_read(&quiet->ranges);
 }
 
