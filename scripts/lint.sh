@@ -56,7 +56,7 @@ out=$cache/build/vm
 scripts/build.sh config "$tree" "$out" configs/vm.config configs/ringmap.config
 say "sparse and W=1"
 # sparse does not see that pte_offset_map_lock() takes a lock.
-known="context imbalance in 'look"
+known="context imbalance in 'look\(_at_pmd\)\?'"
 objects=(drivers/vhost/ringmap{,_map,_control,_windows}.o drivers/vhost/vhost.o mm/mmu_notifier.o
 	mm/mmu_notifier_trace.o mm/numa_hint.o mm/mprotect.o mm/hugetlb.o lib/test_mmu_notifier.o)
 (cd "$out" && rm -f "${objects[@]}")

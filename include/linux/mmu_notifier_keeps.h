@@ -11,10 +11,10 @@
  * DOC: guarantees of an invalidation
  *
  * An emitter says in the flags of mmu_notifier_range_init() what stays true of the
- * whole range, from the start of the invalidation until some later invalidation of
- * the same address takes it away. Nothing is kept unless the emitter says so. It
- * decides by what cannot change any more, or is checked under the page-table lock:
- * at the start nothing is locked yet.
+ * whole range, from the start of the invalidation until another invalidation of the
+ * same address takes it away. Nothing is kept unless the emitter says so. No page
+ * table is locked at the start, so the emitter decides by what cannot change until
+ * the end.
  *
  * %MMU_KEEPS_MAPPED: where the range maps a page it still maps that page
  * afterwards. So whatever happens to the page next - reclaim, migration, copy
@@ -23,7 +23,8 @@
  *
  * %MMU_KEEPS_READ: where reading was permitted it stays permitted. Rights of a
  * protection key do not count: no invalidation announces that a thread changes
- * them. So a change to memory that has a key keeps neither READ nor WRITE.
+ * them. But mprotect() can give memory a key, so where the memory has one
+ * afterwards, mprotect() keeps neither READ nor WRITE.
  *
  * %MMU_KEEPS_WRITE: where writing was permitted it stays permitted, and nobody
  * relies on the next write to fault: not copy on write, nor dirty, soft-dirty
@@ -60,8 +61,8 @@
 #define MMU_KEEPS_MAPPED	BIT(1)
 #define MMU_KEEPS_READ		BIT(2)
 #define MMU_KEEPS_WRITE		BIT(3)
-/* In the initializer of struct mmu_notifier_ops */
-#define MMU_NOTIFIER_NEEDS(bits)	.needs = (bits)
+/* In the initializer of struct mmu_notifier_ops, without a comma behind it */
+#define MMU_NOTIFIER_NEEDS(bits)	.needs = (bits),
 #else
 #define MMU_KEEPS_MAPPED	0
 #define MMU_KEEPS_READ		0
