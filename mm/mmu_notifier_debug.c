@@ -24,7 +24,7 @@
 #define MN_DEBUG_LOOKS	4096
 
 static const unsigned int guarantees[] = {
-	MMU_KEEPS_MAPPED, MMU_KEEPS_READ, MMU_KEEPS_WRITE,
+	MMU_KEEPS_MAPPED, MMU_KEEPS_READ, MMU_KEEPS_WRITE, MMU_KEEPS_NOFAULT,
 };
 
 #define NR_GUARANTEES	ARRAY_SIZE(guarantees)
@@ -239,17 +239,6 @@ static struct mn_snapshot *find_snapshot(const struct mmu_notifier_range *range)
 	return snap;
 }
 
-/* The exception to MMU_KEEPS_MAPPED, by whomever */
-static bool zero_page_was_split(unsigned long was, unsigned long is)
-{
-#ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	return is_zero_pfn(is) &&
-	       ALIGN_DOWN(was, HPAGE_PMD_NR) == READ_ONCE(huge_zero_pfn);
-#else
-	return false;
-#endif
-}
-
 /*
  * Whether the access that is missing is a hint's, and permitted. Where the rights of
  * the vma change, it cannot: the mmap lock is held.
@@ -272,10 +261,10 @@ static unsigned int lost(const struct mmu_notifier_range *range,
 
 	if (behind_hole(range, addr) == addr)
 		now = look(range->mm, addr, &pfn, &next);
-	if (!now || (pfn != page->pfn && !zero_page_was_split(page->pfn, pfn)))
+	if (!now || pfn != page->pfn)
 		return MMU_KEEPS_ALL;
 	if (now & NO_ACCESS)
-		now = is_hint(range, addr) ? MMU_KEEPS_ALL : MMU_KEEPS_MAPPED;
+		now = is_hint(range, addr) ? MMU_NEEDS_RW : MMU_KEEPS_MAPPED;
 	return page->addr_rights & ~now & MMU_KEEPS_ALL;
 }
 
@@ -304,11 +293,12 @@ static void compare(const struct mn_snapshot *snap)
 		bad = bad ? bad & still_sure(snap) : 0;
 		if (!bad)
 			continue;
-		WARN(1, "mmu_notifier: event %d of %#lx-%#lx promised%s%s%s and broke it at %#lx\n",
+		WARN(1, "mmu_notifier: event %d of %#lx-%#lx promised%s%s%s%s and broke it at %#lx\n",
 		     range->event, range->start, range->end,
 		     bad & MMU_KEEPS_MAPPED ? " mapped" : "",
 		     bad & MMU_KEEPS_READ ? " read" : "",
-		     bad & MMU_KEEPS_WRITE ? " write" : "", snap->pages[i].addr_rights & PAGE_MASK);
+		     bad & MMU_KEEPS_WRITE ? " write" : "",
+		     bad & MMU_KEEPS_NOFAULT ? " nofault" : "", snap->pages[i].addr_rights & PAGE_MASK);
 		return;
 	}
 }

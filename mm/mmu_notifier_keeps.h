@@ -2,9 +2,11 @@
 #ifndef _MM_MMU_NOTIFIER_KEEPS_H
 #define _MM_MMU_NOTIFIER_KEEPS_H
 
+#include <linux/huge_mm.h>
 #include <linux/hugetlb_inline.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/pgtable.h>
 #include <linux/pkeys.h>
 
 #ifdef CONFIG_MMU_NOTIFIER_KEEPS
@@ -41,7 +43,7 @@ static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 	if (vma_pkey(vma))
 		return keeps;
 	if (vma->vm_flags & VM_READ)
-		keeps |= MMU_KEEPS_READ;
+		keeps |= MMU_KEEPS_RO;
 	if (pte_write(pfn_pte(0, newprot)))
 		keeps |= MMU_KEEPS_WRITE;
 	return keeps;
@@ -56,8 +58,23 @@ static inline unsigned int change_protection_keeps(struct vm_area_struct *vma,
 	       __change_protection_keeps(vma, newprot, cp_flags) : 0;
 }
 
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+/*
+ * Whether __split_huge_pmd() replaces a huge entry by small ones for the same pages:
+ * the conditions of __split_huge_pmd_locked(). Whoever says so at the start looks
+ * again under the lock whether the entry became the huge zero page.
+ */
+static inline bool pmd_splits_in_place(struct vm_area_struct *vma, pmd_t *pmd,
+				       bool freeze)
+{
+	return vma_is_anonymous(vma) && !freeze &&
+	       !is_huge_zero_pmd(pmdp_get_lockless(pmd));
+}
+#endif
+
 #else
-#define change_protection_keeps(...) 0
+#define change_protection_keeps(...)	0
+#define pmd_splits_in_place(...)	false
 #endif
 
 #ifdef CONFIG_MMU_NOTIFIER_CAUSES

@@ -7,7 +7,7 @@ out=$logs/mm-causes.tap
 rc=0
 tests/selftests.sh mm > "$out" || rc=$?
 grep -v '^# row:' "$out" | grep -E '^not ok|# SKIP' >&2 || true
-printf '%-16s %-35s %5s  %-17s %7s %7s %7s\n' cause 'provoked by' seen keeps \
+printf '%-16s %-35s %5s  %-25s %7s %7s %7s\n' cause 'provoked by' seen keeps \
 	'needs 0' M+R M+R+W
 sed -n 's/^# row: //p' "$out"
 sed -n 's/^# hint: /numa hints, /p' "$out"

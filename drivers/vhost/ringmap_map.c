@@ -158,8 +158,8 @@ static int region_register(struct vhost_ringmap_region *r, struct mm_struct *mm,
 			   unsigned long base, unsigned long npages)
 {
 	/* What is only read depends on the page being mapped and readable. */
-	unsigned int needs = r - r->rm->region == VHOST_ADDR_USED ? MMU_KEEPS_ALL :
-			     MMU_KEEPS_MAPPED | MMU_KEEPS_READ;
+	unsigned int needs = r - r->rm->region == VHOST_ADDR_USED ? MMU_NEEDS_RW :
+			     MMU_NEEDS_RO;
 	int ret;
 
 	/* Before the notifier: its callback uses them. */

@@ -30,18 +30,13 @@
  * relies on the next write to fault: not copy on write, nor dirty, soft-dirty
  * or write-protect tracking.
  *
- * There is one exception to %MMU_KEEPS_MAPPED: the split of the huge zero page,
- * a %MMU_NOTIFY_SPLIT, maps the small zero page instead, and whether it is that
- * page is only known under the page-table lock, after the start. A subscriber
- * that is not called goes on with the frame of before. It reads the same:
- * both pages are zero and never written. That frame is not freed while the mm
- * has users, as the mm holds a reference to the huge zero page since it first
- * mapped it, and at the latest the end of the address space, which comes before
- * that reference goes, ends what was kept. The first write to an address makes a
- * private copy, which keeps nothing, and any other change of it is an
- * invalidation of its own, as for every page. So a subscriber may rely on what
- * it reads, but not on the number of a zero page's frame; nor could it write
- * there, which was not permitted.
+ * %MMU_KEEPS_NOFAULT: an access that is kept by the others does not begin to
+ * fault. A NUMA hint does not keep this: it makes accesses fault that stay
+ * permitted, to learn who uses the memory. A secondary MMU through which such
+ * users come (KVM) has to fault as well.
+ *
+ * The split of the huge zero page maps the small zero page instead, and so keeps
+ * nothing.
  *
  * What a device has of its own is no part of it: an entry for its memory
  * (device-private) and its exclusive access to a page may become less where all is
@@ -50,9 +45,9 @@
  * A subscriber says what it needs when it subscribes: an interval subscriber by
  * mmu_interval_notifier_insert_needs(), one for the whole mm in its ops. It is
  * not called for an invalidation that keeps all of that. Which page tables hold
- * the page, whether an access by the CPU would fault first, and whether the page
- * is young are no part of the contract: a subscriber that depends on these needs
- * everything, that is, it leaves its needs at 0.
+ * the page, of which size their entries are, and whether the page is young are no
+ * part of the contract: a subscriber that depends on these needs everything, that
+ * is, it leaves its needs at 0.
  *
  * Without CONFIG_MMU_NOTIFIER_KEEPS the guarantees are 0: nobody says any, and
  * nobody is left out.
@@ -61,16 +56,21 @@
 #define MMU_KEEPS_MAPPED	BIT(1)
 #define MMU_KEEPS_READ		BIT(2)
 #define MMU_KEEPS_WRITE		BIT(3)
+#define MMU_KEEPS_NOFAULT	BIT(4)
 /* In the initializer of struct mmu_notifier_ops, without a comma behind it */
 #define MMU_NOTIFIER_NEEDS(bits)	.needs = (bits),
 #else
 #define MMU_KEEPS_MAPPED	0
 #define MMU_KEEPS_READ		0
 #define MMU_KEEPS_WRITE		0
+#define MMU_KEEPS_NOFAULT	0
 #define MMU_NOTIFIER_NEEDS(bits)
 #endif
+/* What is needed to read, and to read and write, by who does not care for faults */
+#define MMU_NEEDS_RO		(MMU_KEEPS_MAPPED | MMU_KEEPS_READ)
+#define MMU_NEEDS_RW		(MMU_NEEDS_RO | MMU_KEEPS_WRITE)
 /* What a write protection keeps */
-#define MMU_KEEPS_RO		(MMU_KEEPS_MAPPED | MMU_KEEPS_READ)
-#define MMU_KEEPS_ALL		(MMU_KEEPS_RO | MMU_KEEPS_WRITE)
+#define MMU_KEEPS_RO		(MMU_NEEDS_RO | MMU_KEEPS_NOFAULT)
+#define MMU_KEEPS_ALL		(MMU_NEEDS_RW | MMU_KEEPS_NOFAULT)
 
 #endif /* _LINUX_MMU_NOTIFIER_KEEPS_H */

@@ -12,7 +12,7 @@
 
 #include "../mmu_notifier_keeps.h"
 
-#define RO	(MMU_KEEPS_MAPPED | MMU_KEEPS_READ)
+#define RO	MMU_NEEDS_RO
 
 /* A subscription and what it saw. Its start is never a real mapping. */
 struct mn_probe {
@@ -544,27 +544,27 @@ static void mn_test_change_protection(struct kunit *test)
 		unsigned int keeps;
 	} rows[] = {
 		{ 0, PAGE_NONE, 0, MMU_KEEPS_MAPPED },
-		{ VM_READ, PAGE_READONLY, 0, RO },
+		{ VM_READ, PAGE_READONLY, 0, MMU_KEEPS_RO },
 		/* a private mapping, or one with writenotify */
-		{ VM_READ | VM_WRITE, PAGE_COPY, 0, RO },
+		{ VM_READ | VM_WRITE, PAGE_COPY, 0, MMU_KEEPS_RO },
 		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_SHARED, 0, MMU_KEEPS_ALL },
 #ifdef CONFIG_ARCH_HAS_PKEYS
 		/* a protection key, whose rights nobody announces */
 		{ VM_READ | VM_WRITE | VM_SHARED | VM_PKEY_BIT0, PAGE_SHARED, 0,
 		  MMU_KEEPS_MAPPED },
 #endif
-		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_PROT_NUMA, MMU_KEEPS_ALL },
-		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP, RO },
+		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_PROT_NUMA, MMU_NEEDS_RW },
+		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP, MMU_KEEPS_RO },
 		{ VM_READ | VM_WRITE, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE, MMU_KEEPS_ALL },
 		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_SHARED, MM_CP_UFFD_WP_RESOLVE,
 		  MMU_KEEPS_ALL },
 		/* shared, and clean entries stay read only since writes are tracked */
-		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE, RO },
-		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_COPY, MM_CP_PROT_NUMA, RO },
+		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE, MMU_KEEPS_RO },
+		{ VM_READ | VM_WRITE | VM_SHARED, PAGE_COPY, MM_CP_PROT_NUMA, MMU_NEEDS_RO },
 #ifdef CONFIG_HUGETLB_PAGE
 		/* nobody makes these writable again but a fault */
-		{ VM_READ | VM_WRITE | VM_HUGETLB, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE, RO },
-		{ VM_READ | VM_HUGETLB, PAGE_READONLY, 0, RO },
+		{ VM_READ | VM_WRITE | VM_HUGETLB, PAGE_COPY, MM_CP_UFFD_WP_RESOLVE, MMU_KEEPS_RO },
+		{ VM_READ | VM_HUGETLB, PAGE_READONLY, 0, MMU_KEEPS_RO },
 		{ VM_READ | VM_HUGETLB | VM_MAYSHARE, PAGE_READONLY, 0, 0 },
 #endif
 	};

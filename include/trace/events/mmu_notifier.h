@@ -32,7 +32,8 @@ MMU_NOTIFIER_RESULTS
 	((keeps) ? __print_flags(keeps, "|",				\
 				 { MMU_KEEPS_MAPPED,	"mapped" },	\
 				 { MMU_KEEPS_READ,	"read" },	\
-				 { MMU_KEEPS_WRITE,	"write" }) : "nothing")
+				 { MMU_KEEPS_WRITE,	"write" },	\
+				 { MMU_KEEPS_NOFAULT,	"nofault" }) : "nothing")
 
 DECLARE_EVENT_CLASS(mmu_notifier_range,
 

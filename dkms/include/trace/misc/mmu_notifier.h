@@ -32,8 +32,8 @@
 #define MMU_KEEPS_MAPPED	BIT(0)
 #define MMU_KEEPS_READ		BIT(1)
 #define MMU_KEEPS_WRITE		BIT(2)
-#define MMU_KEEPS_ALL		(MMU_KEEPS_MAPPED | MMU_KEEPS_READ | \
-				 MMU_KEEPS_WRITE)
+#define MMU_NEEDS_RO		(MMU_KEEPS_MAPPED | MMU_KEEPS_READ)
+#define MMU_NEEDS_RW		(MMU_NEEDS_RO | MMU_KEEPS_WRITE)
 
 struct stock_range {
 	unsigned long start;
