@@ -81,6 +81,8 @@ help-all:
 #+   make readers       vhostctl's traces, read by trace-cmd of other releases; and
 #+                      the same traffic by their perf
 #+   make stock-check   the packages on the distribution's kernels, in VMs
+#+   make kvm-check     what KVM drops of a guest's memory when its host changes page
+#+                      tables, as it was and as it is; MODES=npt MEMORY=64
 #+   make hmm-tests     upstream's hmm-tests, on our kernel and on the base
 #+   make qemu-check    QEMU's migration tests and ours; T=name, SANITIZE=1
 #+   make qemu-peers    migrate to QEMUs of distributions, which lack our patches
@@ -169,6 +171,7 @@ vhostctl:
 # Tests
 tests := selftests storm fuzz mutants off-proof barriers order mm-causes guest \
 	 doc-check vhostctl-test bisect-check hmm-tests stock-check self-compare modules \
+	 kvm-check \
 	 readers migrate
 .PHONY: $(tests) model
 script = $@

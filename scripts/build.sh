@@ -45,8 +45,10 @@ vm) ;;
 demo) fragments=("${ours[@]}" configs/demo.config) ;;
 kcsan | debug | rt) fragments+=("configs/$variant.config") ;;
 modular) fragments+=(configs/modular.config) targets+=(modules) ;;
+kvm) fragments=(configs/kvm.config) ;;
+kvm-was) fragments=(configs/kvm{,-was}.config) ;;
 off) fragments=(configs/vm.config configs/off.config) ;;
-*) die "VARIANT=$variant: choose vm, demo, debug, kcsan, rt, modular or off" ;;
+*) die "VARIANT=$variant: choose vm, demo, debug, kcsan, rt, modular, kvm, kvm-was or off" ;;
 esac
 out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"

@@ -17,7 +17,7 @@ mkdir -p "$verdicts"
 
 t=tools/testing/selftests
 # What a kernel and a VM are made of
-vm=(patches series Kconfig drivers include lib mm configs "$t"/{vhost,mmu_notifier}/config
+vm=(patches series Kconfig drivers include lib mm virt configs "$t"/{vhost,mmu_notifier}/config
 	vm/{ringvm.c,ringinit.c,in-vm.sh}
 	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
 	bench/{ringcount.c,qemu-plugin.h})
@@ -139,6 +139,7 @@ if [ -n "$full" ]; then
 	part guest "${vm[@]}" vm tests/guest.sh "${vsock[@]}" -- tests/guest.sh
 	part migrate "${vm[@]}" tools vm tests/migrate.sh -- env ROUNDS=5 tests/migrate.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
+	part kvm "${vm[@]}" "$t"/kvm tests/kvm-check.sh -- env MODES= MEMORY= tests/kvm-check.sh
 	part qemu-7.2 qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh
 	part qemu-7.2-sanitize qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE=1 T= qemu/check.sh
 	part qemu-10.0 qemu/10.0 "${qemu[@]}" qemu/{peers,check-peers}.sh -- \

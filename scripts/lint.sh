@@ -13,7 +13,7 @@ checkpatch() {
 		--no-summary "$@")
 }
 
-for f in $(git ls-files mm include drivers lib tools Documentation); do
+for f in $(git ls-files mm virt include drivers lib tools Documentation); do
 	grep -qxF "file $f" series || note "$f is not in series"
 done
 
