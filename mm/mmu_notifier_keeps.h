@@ -35,10 +35,14 @@ static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 	 * or the hint's fault: only exclusive pages were. But not of hugetlb, and
 	 * not of shared memory that was mapped before writes were tracked.
 	 */
-	if (cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_RESOLVE))
-		return pte_write(pfn_pte(0, vma->vm_page_prot)) ||
-		       !(is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SHARED) ?
-		       MMU_KEEPS_ALL : MMU_KEEPS_RO;
+	if (cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_RESOLVE)) {
+		keeps = MMU_KEEPS_RO;
+		if (pte_write(pfn_pte(0, vma->vm_page_prot)) ||
+		    !(is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SHARED))
+			keeps = MMU_KEEPS_ALL;
+		/* That accesses fault is what a hint is for. */
+		return cp_flags & MM_CP_PROT_NUMA ? keeps & ~MMU_KEEPS_NOFAULT : keeps;
+	}
 	/* What a key denies is not in the page tables. */
 	if (vma_pkey(vma))
 		return keeps;

@@ -33,7 +33,8 @@
  * %MMU_KEEPS_NOFAULT: an access that is kept by the others does not begin to
  * fault. A NUMA hint does not keep this: it makes accesses fault that stay
  * permitted, to learn who uses the memory. A secondary MMU through which such
- * users come (KVM) has to fault as well.
+ * users come (KVM) has to fault as well. Faults that only set the accessed flag,
+ * where software does that, do not count.
  *
  * The split of the huge zero page maps the small zero page instead, and so keeps
  * nothing.
