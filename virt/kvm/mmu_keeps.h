@@ -22,8 +22,10 @@
  * KVM is not told of a range that keeps all that it depends on (KVM_MMU_NEEDS). So it
  * is not counted either, and nobody retries: what a fault looks up before, during and
  * after it is the same frame with the same rights. The size of the host's entries may
- * differ. An SPTE that is larger than these does no harm: each change of a part of what
- * it maps zaps or write-protects all of it.
+ * differ. An SPTE that is larger than these does no harm: each later change of a part of
+ * what it maps zaps or write-protects all of it. A change of a part that was announced
+ * before, and splits the host's entry only afterwards, does not, so no huge SPTE is put
+ * in while a part of what it would map is invalidated.
  *
  * The emitter waits in the start for mmu_lock and for the lock of each pfn cache. An
  * update of the memslots waits for the end of all ranges that KVM was told of. Nobody
