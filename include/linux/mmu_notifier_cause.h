@@ -66,11 +66,10 @@
  * @MMU_CAUSE_COLLAPSE: a huge page, or no page table, replaces a page table:
  *	khugepaged, MADV_COLLAPSE. Keeps nothing.
  * @MMU_CAUSE_SPLIT: a huge entry of anonymous memory is replaced by a table of
- *	entries for the same pages with the same rights. Keeps all. Of the huge
- *	zero page they are for the small one, which is as good: see
- *	include/linux/mmu_notifier_keeps.h.
+ *	entries for the same pages with the same rights. Keeps all.
  * @MMU_CAUSE_SPLIT_DROP: a huge entry is split into migration entries, or, of a
- *	file, dropped to be faulted in again. Keeps nothing.
+ *	file, dropped to be faulted in again, or, of the huge zero page, into
+ *	entries for the small one. Keeps nothing.
  * @MMU_CAUSE_MKCLEAN: a folio is write protected and cleaned for writeback.
  *	Keeps MAPPED and READ.
  * @MMU_CAUSE_DIRTY_TRACK: a driver write protects or cleans a file mapping to
