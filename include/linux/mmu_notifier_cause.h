@@ -44,7 +44,7 @@
  *	writes. Of memory with a protection key it keeps only MAPPED. Of a hugetlb
  *	file it keeps nothing, as it may unshare page tables.
  * @MMU_CAUSE_NUMA_HINT: entries are made to fault to learn who uses the page.
- *	Keeps all: the rights are the vma's as before, and if the page is moved
+ *	Keeps all but NOFAULT: the rights are the vma's, and if the page is moved
  *	that is a MIGRATE. Of a shared mapping that tracks writes only MAPPED and
  *	READ: entries that are not dirty come out read only.
  * @MMU_CAUSE_UFFD_WP: userfaultfd write protection is armed. Keeps MAPPED and
