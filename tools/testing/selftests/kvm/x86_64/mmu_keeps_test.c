@@ -22,6 +22,7 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -208,6 +209,8 @@ static void open_counter(int which, const char *event)
 
 static void open_counters(void)
 {
+	/* It may be there. */
+	mount("tracefs", TRACING, "tracefs", 0, NULL);
 	nr_cpus = min_t(int, sysconf(_SC_NPROCESSORS_ONLN), ARRAY_SIZE(counters[0]));
 	write_text(TRACING "kprobe_events",
 		   "p:" PROBES "/reclaimed kvm_arch_guest_memory_reclaimed\n");
@@ -802,6 +805,8 @@ int main(int argc, char **argv)
 	}
 	/* It would collapse what we split. */
 	write_text(THP "khugepaged/scan_sleep_millisecs", "100000000");
+	/* Hints come where they are counted. */
+	write_text("/proc/sys/kernel/numa_balancing", "0");
 	fill(true);
 	set_up_xen();
 
