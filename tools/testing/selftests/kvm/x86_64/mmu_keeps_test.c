@@ -532,7 +532,10 @@ static void lazy_free(void)
 	TEST_ASSERT(!madvise(mem, nr_checked * PAGE_SIZE, MADV_FREE), "MADV_FREE");
 }
 
-/* What the guest wrote since is not freed. */
+/*
+ * What the guest wrote since is not freed.  What it only read is, unless KVM mapped it
+ * again, for then it does so for writing and as dirty.
+ */
 static void check_not_freed(void)
 {
 	uint64_t freed = 0;
@@ -546,7 +549,7 @@ static void check_not_freed(void)
 			    "page %lu has %lx after it was written and MADV_FREE", i, v);
 	}
 	ksft_print_msg("of %lu pages, reclaim freed %lu\n", nr_checked, freed);
-	TEST_ASSERT(freed, "reclaim freed nothing");
+	TEST_ASSERT(freed || !strict, "reclaim freed nothing");
 }
 
 static void drop(void)
