@@ -298,7 +298,8 @@ static void compare(const struct mn_snapshot *snap)
 		     bad & MMU_KEEPS_MAPPED ? " mapped" : "",
 		     bad & MMU_KEEPS_READ ? " read" : "",
 		     bad & MMU_KEEPS_WRITE ? " write" : "",
-		     bad & MMU_KEEPS_NOFAULT ? " nofault" : "", snap->pages[i].addr_rights & PAGE_MASK);
+		     bad & MMU_KEEPS_NOFAULT ? " nofault" : "",
+		     snap->pages[i].addr_rights & PAGE_MASK);
 		return;
 	}
 }
