@@ -2,64 +2,67 @@
 /*
  * Coherent kernel mappings of a virtqueue's metadata: a software TLB for rings.
  *
- * For each page of desc, avail and used there is a kernel address. It is filled in from
- * the page tables without faulting and without keeping a page reference, and dropped by
- * an interval notifier when the memory manager changes what it depends on. Where there
- * is none, the caller goes by user access, which faults the page in as ever and so lets
- * the next fill succeed. A fill that fails costs time only.
+ * Each page of desc, avail and used has a kernel address. A fill gets it from the page
+ * tables, without a fault and without keeping a page reference. An interval notifier drops
+ * it when the memory manager changes something that it depends on. If there is no address,
+ * the caller uses user access, which faults the page in as usual, so that the next fill can
+ * succeed. A fill that fails costs time only.
  *
- * Stores are made inside a section under the map lock. The invalidate callback takes
- * that lock. When it returns, nobody stores to the page.
+ * Stores are in a critical section under the map lock. The invalidate callback takes that
+ * lock, too. When it returns, nobody stores to the page.
  *
  * Reads take no lock. A read
  *
  *	1. takes the queue's sequence (acquire),
  *	2. takes the address and loads through it,
- *	3. after smp_rmb(), looks at the sequence again, and throws away what it loaded
- *	   if that moved. User access decides then.
+ *	3. executes smp_rmb(), looks at the sequence again, and discards what it loaded if
+ *	   the sequence moved. The caller then uses user access.
  *
  * The invalidate callback, under the map lock,
  *
  *	A. clears the address,
  *	B. moves the sequence (release),
- *	C. executes a full barrier, and returns. Only then do the page tables change,
- *	   and only after that can the page be given to somebody else.
+ *	C. executes a full barrier, and returns. The page tables change only after this, and
+ *	   the page can be reused only after that.
  *
  * Why a stale value is never used:
  *
  * - B is a release and 1 is an acquire. A reader that sees the new sequence also sees
  *   that the address is gone. (If B came before A, a reader could take the new sequence
- *   with the old address, and 3 would find nothing.)
- * - C and the smp_rmb() of 3: whoever is given the page stores to it after C. A reader
- *   whose load sees such a store also sees B when it looks again, whichever CPU made the
- *   store. This needs C to be a full barrier where stores reach CPUs one by one (POWER).
- * - A load between A and the reuse of the page returns what the ring had. It is as if
- *   the read had come earlier.
- * - What the driver made visible with the avail index is read after it: the caller has a
- *   barrier between the two, and each read takes the sequence anew. If a page moved
- *   before the driver wrote to it, the read of the entry sees the moved sequence.
+ *   with the old address, and 3 would find no change.)
+ * - C pairs with the smp_rmb() of 3. The next user of the page stores to it after C. A
+ *   reader whose load sees such a store also sees B when it looks again, on whatever CPU
+ *   the store was made. This needs a full barrier at C on machines where a store reaches
+ *   other CPUs one by one (POWER).
+ * - A load between A and the reuse of the page returns the data of the ring, as if the read
+ *   had come earlier.
+ * - The driver publishes an entry with the avail index, and vhost reads the index first.
+ *   The caller has a barrier between the two reads, and each read takes the sequence anew.
+ *   If a page moved before the driver wrote the entry to it, the read of the entry sees the
+ *   new sequence.
  *
- * tests/model checks this against a model in which stores reach CPUs one by one.
+ * tests/model checks this with a model in which a store reaches other CPUs one by one.
  *
- * The page may even be out of the linear map when the load happens (DEBUG_PAGEALLOC,
- * memory that is taken off line): the load may fault. That it was taken out came after C,
- * so 3 throws the value away. As with the free pointers that SLUB reads ahead, what the
- * page is by then may be anything: RAM has no side effects when it is read, but a page
- * that was found to be bad memory raises a machine check, and arm64's protected KVM does
- * not tolerate a read of a page that was given to a protected guest.
+ * At the time of the load, the page may even be gone from the linear map (DEBUG_PAGEALLOC,
+ * memory hot-unplug), so the load may fault. The page was removed after C, so 3 discards
+ * the value. The page may have any use by then, as with the free pointers that SLUB reads
+ * speculatively. A read of RAM has no side effects, with two exceptions: a page with a
+ * memory error raises a machine check, and arm64's protected KVM does not tolerate a read
+ * of a page that it gave to a protected guest.
  *
- * A region may be moved while it is read page by page: its length, its offset and the
- * addresses may then be of different times. Whoever moves it also moves the sequence,
- * after the length is 0. The memory is the queue's own, and no ring has more pages.
+ * A region may move while it is read page by page. The reader may then combine its old and
+ * new length, offset and addresses. Whoever moves the region sets the length to 0 and then
+ * moves the sequence, so 3 discards the value. The array of addresses belongs to the queue,
+ * and has room for the pages of any ring.
  *
- * In speculation, a stale value may be used until 3 is resolved. It was loaded from a
- * page which was the ring's moments ago. An index is masked before it indexes a ring; a
- * descriptor is looked up in the memory table.
+ * The CPU may use a stale value speculatively until 3 resolves. The value comes from a page
+ * that belonged to the ring moments before. vhost masks an index before it indexes a ring
+ * with it, and looks a descriptor's address up in the memory table.
  *
- * Who may wait for whom: registration may sleep, and removal waits for invalidations to
- * end. Both happen under the fill mutex, which the data path only tries and the callback
- * never takes. The callback waits for at most one section: one publication of
- * VHOST_RINGMAP_USED elements, or a scan of the addresses of a region.
+ * Who waits for whom: registration may sleep, and removal waits for invalidations to end.
+ * Both happen under the fill mutex, which the data path only tries and the callback never
+ * takes. The callback waits for at most one section: one publication of
+ * VHOST_RINGMAP_USED elements, or one scan of the addresses of a region.
  */
 
 #define pr_fmt(fmt) "vhost: " fmt
@@ -77,7 +80,7 @@ EXPORT_SYMBOL_GPL(vhost_ringmap_used);
 struct static_key_false vhost_ringmap_traced = STATIC_KEY_FALSE_INIT;
 EXPORT_SYMBOL_GPL(vhost_ringmap_traced);
 
-/* Moves when somebody begins to listen. */
+/* Moves when somebody enables the event. */
 static unsigned int trace_session;
 
 int vhost_ringmap_trace_reg(void)
@@ -92,25 +95,25 @@ void vhost_ringmap_trace_unreg(void)
 	static_branch_dec(&vhost_ringmap_traced);
 }
 
-/* Packet after packet uses the same page with the same sequence. Say it once. */
+/* Many packets use the same page with the same sequence. Trace the use once. */
 static bool said(struct vhost_ringmap_said *said, unsigned long page, unsigned long seq)
 {
 	struct vhost_ringmap_said now = { READ_ONCE(trace_session), page, seq };
 
 	if (!memcmp(said, &now, sizeof(now)))
 		return true;
-	/* vhost_signal() gets here without the queue's mutex: it may be said twice. */
+	/* vhost_signal() calls this without the queue's mutex: a use may be traced twice. */
 	data_race(*said = now);
 	return false;
 }
 
 /**
- * vhost_ringmap_trace_use() - say which pages of a ring an access used
+ * vhost_ringmap_trace_use() - trace which pages of a ring an access used
  * @vq: virtqueue
  * @type: enum vhost_uaddr_type
- * @off: the access's place in the ring, in bytes
- * @n: its size, in bytes
- * @seq: the sequence by which it was validated, or which holds under the map lock
+ * @off: offset of the access in the ring, in bytes
+ * @n: size of the access, in bytes
+ * @seq: the sequence that validated a read, or the current one for a store
  *
  * Context: any.
  */
@@ -128,7 +131,7 @@ void vhost_ringmap_trace_use(struct vhost_virtqueue *vq, int type, unsigned long
 EXPORT_SYMBOL_GPL(vhost_ringmap_trace_use);
 #endif /* CONFIG_VHOST_TRACE */
 
-/* An access of a queue in ringmap mode goes by user access. */
+/* Count that an access of a queue in ringmap mode uses user access. */
 static void fall_back(struct vhost_virtqueue *vq, int type, enum vhost_miss miss)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
@@ -139,7 +142,7 @@ static void fall_back(struct vhost_virtqueue *vq, int type, enum vhost_miss miss
 	ringmap_unlock(rm);
 }
 
-/* A descriptor, as two words */
+/* Read a descriptor as two words. */
 static bool checked_read_desc(u64 *to, const u64 __user *from)
 {
 	if (can_do_masked_user_access())
@@ -157,8 +160,8 @@ fault:
 
 /*
  * User address of the byte @off of a ring, or NULL. Plain user access relies on the check
- * when the ring was set up, and so needs a speculation barrier before each load; here
- * the address is checked each time instead.
+ * when the ring was set up, and so needs a speculation barrier before each load. The
+ * accessor "checked" checks the address each time instead.
  */
 static void __user *checked_at(struct vhost_virtqueue *vq, int type, unsigned long off)
 {
@@ -217,14 +220,14 @@ static bool checked_publish(struct vhost_virtqueue *vq,
 	return true;
 }
 
-/* A read of the avail index by user access, while the queue may rest */
+/* Count a read of the avail index by user access, and end that when it is time. */
 static void count_rest(struct vhost_ringmap *rm)
 {
 	unsigned int rest = READ_ONCE(rm->rest);
 
 	if (likely(!rest))
 		return;
-	/* Whoever changes the accessor also sets it to 0. */
+	/* A change of the accessor also sets it to 0. */
 	if (rest > 1) {
 		WRITE_ONCE(rm->rest, rest - 1);
 		return;
@@ -237,9 +240,9 @@ static void count_rest(struct vhost_ringmap *rm)
 }
 
 /*
- * Read through the address of a page, where the ring is not mapped as a whole. What
- * straddles pages would tear and is left to user access. The value is good if
- * VHOST_MISS_NONE is returned.
+ * Read through the address of a page, if the ring is not mapped as a whole. A value that
+ * straddles two pages could tear, and is left to user access. The value is valid if this
+ * returns VHOST_MISS_NONE.
  */
 static __always_inline enum vhost_miss read_by_page(struct vhost_virtqueue *vq, int type,
 						    unsigned long off, void *buf,
@@ -278,8 +281,8 @@ static __always_inline enum vhost_miss read_by_page(struct vhost_virtqueue *vq, 
 }
 
 /*
- * A read found no address. Fill it in, if that helps, and try again: that is how all
- * addresses of read rings come to be.
+ * A read found no address. Fill it, if that helps, and try again. All addresses of the
+ * rings that vhost reads are filled here.
  */
 static noinline bool read_after(enum vhost_miss miss, struct vhost_virtqueue *vq, int type,
 				unsigned long off, void *buf, unsigned long size)
@@ -311,13 +314,13 @@ static __always_inline bool read_slowly(struct vhost_virtqueue *vq, int type,
 }
 
 /**
- * __vhost_ringmap_avail() - read a word of the avail ring, which is not mapped as a whole
+ * __vhost_ringmap_avail() - read a word of an avail ring that is not mapped as a whole
  * @vq: virtqueue
- * @off: place in the ring, in bytes
- * @val: out: what is there
+ * @off: offset in the ring, in bytes
+ * @val: out: value
  *
  * Context: as vhost_ringmap_avail().
- * Return: false where the caller must use user access.
+ * Return: false if the caller must use user access.
  */
 bool __vhost_ringmap_avail(struct vhost_virtqueue *vq, unsigned long off, __virtio16 *val)
 {
@@ -328,7 +331,7 @@ EXPORT_SYMBOL_GPL(__vhost_ringmap_avail);
 /**
  * __vhost_ringmap_desc() - read a descriptor of a table that is not mapped as a whole
  * @vq: virtqueue
- * @off: place in the table, in bytes
+ * @off: offset in the table, in bytes
  * @desc: out: descriptor
  *
  * Context and return: as __vhost_ringmap_avail().
@@ -340,7 +343,7 @@ bool __vhost_ringmap_desc(struct vhost_virtqueue *vq, unsigned long off,
 }
 EXPORT_SYMBOL_GPL(__vhost_ringmap_desc);
 
-/* Address of the byte @off of the used ring, or NULL where its page has none */
+/* Address of the byte @off of the used ring, or NULL if its page has none */
 static void *used_at(const struct vhost_ringmap *rm, unsigned long off)
 {
 	const struct vhost_ringmap_region *r = &rm->region[VHOST_ADDR_USED];
@@ -354,7 +357,7 @@ static void *used_at(const struct vhost_ringmap *rm, unsigned long off)
 	return kaddr ? kaddr + offset_in_page(off) : NULL;
 }
 
-/* Address of a scalar of the used ring, or NULL also where it straddles pages */
+/* Address of a scalar of the used ring, or NULL; NULL also if it straddles two pages */
 static __virtio16 *used_scalar(const struct vhost_ringmap *rm, unsigned long off)
 {
 	void *at = used_at(rm, off);
@@ -386,7 +389,7 @@ static bool store_by_page(struct vhost_virtqueue *vq, unsigned long off,
 	return true;
 }
 
-/* Where the driver is asked for a kick, and by what */
+/* The offset of the field that asks the driver for a kick, and the value to write there */
 static unsigned long ask_off(struct vhost_virtqueue *vq)
 {
 	return vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX) ?
@@ -400,7 +403,7 @@ static u16 ask_val(struct vhost_virtqueue *vq)
 	       vq->avail_idx : vq->used_flags & ~VRING_USED_F_NO_NOTIFY;
 }
 
-/* Show what else than used elements a section stored, while it holds the map lock. */
+/* Trace what a section stored apart from used elements. Under the map lock. */
 static noinline void trace_scalars(struct vhost_virtqueue *vq, bool idx, bool ask)
 {
 	unsigned long seq = vq->ringmap.seq;
@@ -414,7 +417,7 @@ static noinline void trace_scalars(struct vhost_virtqueue *vq, bool idx, bool as
 					sizeof(__virtio16), seq);
 }
 
-/* The same for all of it */
+/* Trace all that publish_flat() stored. */
 static noinline void trace_publish(struct vhost_virtqueue *vq, unsigned int slot,
 				   unsigned int n, bool ask)
 {
@@ -431,7 +434,7 @@ static noinline void trace_publish(struct vhost_virtqueue *vq, unsigned int slot
 	trace_scalars(vq, true, ask);
 }
 
-/* Used elements are stored: store the index, and ask for a kick. */
+/* After the used elements, store the used index, and ask for a kick if @ask_at. */
 static __always_inline void store_index(struct vhost_virtqueue *vq, __virtio16 *at,
 					u16 new, __virtio16 *ask_at)
 {
@@ -451,7 +454,7 @@ static __always_inline void store_index(struct vhost_virtqueue *vq, __virtio16 *
 	}
 }
 
-/* All in one section, where the used ring is mapped as a whole */
+/* Publish in one section, if the used ring is mapped as a whole. */
 static __always_inline bool publish_flat(struct vhost_virtqueue *vq,
 					 const struct vring_used_elem *heads,
 					 unsigned int count, bool ask)
@@ -463,12 +466,12 @@ static __always_inline bool publish_flat(struct vhost_virtqueue *vq,
 	struct vring_used *used;
 
 	/*
-	 * The driver makes buffers available while the batch is not published: there may
-	 * be more of them than the ring has entries.
+	 * The driver can make buffers available while the batch is not yet published. So
+	 * the batch may have more elements than the ring has entries.
 	 */
 	if (unlikely(count > vq->num || count > VHOST_RINGMAP_USED))
 		return false;
-	/* Not every queue pays for the lock. */
+	/* Do not take the lock for queues that are not mapped. */
 	if (unlikely(!READ_ONCE(rm->flat[VHOST_ADDR_USED])))
 		return false;
 	ringmap_lock(rm);
@@ -477,7 +480,7 @@ static __always_inline bool publish_flat(struct vhost_virtqueue *vq,
 		goto unlock;
 	if (ask) {
 		ask_at = (void *)used + ask_off(vq);
-		/* The event index was negotiated after the ring was mapped. */
+		/* EVENT_IDX was negotiated after the ring was mapped. */
 		if (unlikely((void *)(ask_at + 1) >
 			     (void *)used + rm->region[VHOST_ADDR_USED].len)) {
 			used = NULL;
@@ -501,7 +504,7 @@ unlock:
 	return used;
 }
 
-/* One section: up to VHOST_RINGMAP_USED elements, and what follows the last of them */
+/* Publish up to VHOST_RINGMAP_USED elements in one section; after the last, the index. */
 static bool publish_some(struct vhost_virtqueue *vq, u16 idx,
 			 const struct vring_used_elem *heads, unsigned int n,
 			 bool last, bool ask)
@@ -573,7 +576,7 @@ static noinline bool publish_slowly(struct vhost_virtqueue *vq,
 {
 	enum vhost_miss miss;
 
-	/* A device that is too fast: as user access treats it. */
+	/* More elements than the ring has: leave it to user access. */
 	if (count > vq->num)
 		return false;
 	switch (READ_ONCE(vq->ringmap.mode)) {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Coherent kernel mappings of a virtqueue's metadata, a software TLB for rings: what
- * vhost's data path calls.
+ * Coherent kernel mappings of a virtqueue's metadata, a software TLB for rings: the
+ * functions that vhost's data path calls.
  *
- * Each function returns false where the caller must do the access itself, by user
- * access, as if this file did not exist. ringmap.c has the argument why a read needs
- * no lock.
+ * A function returns false if the caller must use user access, as without this file.
+ * ringmap.c explains why a read needs no lock.
  */
 #ifndef _VHOST_RINGMAP_H
 #define _VHOST_RINGMAP_H
@@ -19,7 +18,7 @@
 
 #ifdef CONFIG_VHOST_RINGMAP
 
-/* What has grown by our code is still worth to be inlined; and what calls it, not it. */
+/* Inline what our code made larger all the same, but not its callers. */
 #define vhost_ringmap_inline	__always_inline
 #define vhost_ringmap_noinline	noinline
 
@@ -53,7 +52,7 @@ static __always_inline bool vhost_ringmap_on(void)
 	return static_branch_unlikely(&vhost_ringmap_used);
 }
 
-/* The same, for what is inlined: it is laid out for those who use it, and others jump. */
+/* The same for inlined code: users of ringmap run straight through, and others jump. */
 static __always_inline bool vhost_ringmap_on_inline(void)
 {
 	return static_branch_likely(&vhost_ringmap_used);
@@ -73,11 +72,11 @@ static __always_inline bool vhost_ringmap_active(const struct vhost_virtqueue *v
 	       READ_ONCE(vq->ringmap.mode) == VHOST_ACCESSOR_RINGMAP;
 }
 
-/* Count accesses through a kernel address. */
+/* Count @n accesses through a kernel address. */
 static __always_inline void
 vhost_ringmap_add_mapped(struct vhost_ringmap *rm, unsigned int n)
 {
-	/* vhost_signal() counts without the queue's mutex: one may be lost. */
+	/* vhost_signal() counts without the queue's mutex: a count may be lost. */
 	data_race(rm->mapped += n);
 }
 
@@ -85,27 +84,27 @@ vhost_ringmap_add_mapped(struct vhost_ringmap *rm, unsigned int n)
 static __always_inline unsigned long
 vhost_ringmap_read_begin(const struct vhost_ringmap *rm)
 {
-	/* Before the address is looked up; pairs with ringmap_moved(). */
+	/* Take the sequence before the address; pairs with ringmap_moved(). */
 	return smp_load_acquire(&rm->seq);
 }
 
 /*
- * Whether what was loaded since vhost_ringmap_read_begin() is the ring's. Only then may
- * it be used.
+ * Whether the values loaded since vhost_ringmap_read_begin() come from the ring. The caller
+ * must not use them otherwise.
  */
 static __always_inline bool
 vhost_ringmap_read_valid(const struct vhost_ringmap *rm, unsigned long seq)
 {
-	/* The loads before the second look; pairs with ringmap_invalidate(). */
+	/* The loads before the second look at the sequence; pairs with ringmap_invalidate(). */
 	smp_rmb();
 	return likely(READ_ONCE(rm->seq) == seq);
 }
 
 /*
- * Load through an address whose page may be gone, and even out of the linear map. It
- * is out of there only after the sequence moved: so what a load that faulted returns,
- * whatever it is, is found not to be valid, and needs no path of its own. KASAN and KCSAN
- * do not see the load.
+ * Load through an address whose page may be gone, even from the linear map. A page leaves
+ * the linear map only after the sequence moved. So the caller finds the result of a load
+ * that faulted to be invalid, and needs no path of its own for it. KASAN and KCSAN do not
+ * see the load.
  */
 #define vhost_ringmap_load(from, type)					\
 ({									\
@@ -117,7 +116,7 @@ __faulted:								\
 	__val;								\
 })
 
-/* Count a read, and show it. */
+/* Count a valid read, and trace it. */
 static __always_inline void
 vhost_ringmap_did_read(struct vhost_virtqueue *vq, int type, unsigned long off,
 		       unsigned long size, unsigned long seq)
@@ -127,7 +126,7 @@ vhost_ringmap_did_read(struct vhost_virtqueue *vq, int type, unsigned long off,
 		vhost_ringmap_trace_use(vq, type, off, size, seq);
 }
 
-/* Without @val's address, it can stay in a register on the other paths. */
+/* The address of @val is not passed on, so on the other paths @val can stay in a register. */
 static __always_inline bool
 vhost_ringmap_read_slowly(struct vhost_virtqueue *vq, unsigned long off, __virtio16 *val)
 {
@@ -140,8 +139,8 @@ vhost_ringmap_read_slowly(struct vhost_virtqueue *vq, unsigned long off, __virti
 }
 
 /*
- * Whether a queue that has no address goes by user access without further ado. Only reads of
- * the avail index count how long it does so because its rings could not be mapped.
+ * Whether the queue uses user access now: it is its accessor, or its rings could not be
+ * mapped. In the latter case, only reads of the avail index count down until the next try.
  */
 static __always_inline bool vhost_ringmap_rests(const struct vhost_ringmap *rm)
 {
@@ -156,8 +155,8 @@ static __always_inline bool vhost_ringmap_rests(const struct vhost_ringmap *rm)
  *
  * Context: the worker, or the owner in an ioctl. May sleep. The caller holds the queue's
  * mutex, or there is no device IOTLB.
- * Return: false where the caller must use plain user access, which faults the page in
- * and so lets the next access be mapped; or which says what is wrong.
+ * Return: false if the caller must use user access. That faults the page in, so that the
+ * next access can be mapped, or it reports the error.
  */
 static __always_inline bool
 vhost_ringmap_avail(struct vhost_virtqueue *vq, __virtio16 *val, unsigned long off)
@@ -205,7 +204,7 @@ vhost_ringmap_head(struct vhost_virtqueue *vq, __virtio16 *head, u16 idx)
 }
 
 /**
- * vhost_ringmap_used_event() - read what the driver wants to be told of
+ * vhost_ringmap_used_event() - read the used index for which the driver wants a call
  * @vq: virtqueue
  * @event: out: used_event
  *
@@ -255,8 +254,8 @@ vhost_ringmap_desc(struct vhost_virtqueue *vq, struct vring_desc *desc, unsigned
 	if (!vhost_ringmap_on_inline())
 		return false;
 	/*
-	 * User access has a speculation barrier here. The size is a power of two, so the
-	 * mask keeps the index in the table in speculation, too.
+	 * User access has a speculation barrier here. The size of the queue is a power of
+	 * two, so the mask bounds the index, under speculation, too.
 	 */
 	off = (idx & (vq->num - 1)) * sizeof(*desc);
 	seq = vhost_ringmap_read_begin(rm);
@@ -281,7 +280,7 @@ slow:
  * @off: where it is in the used ring, in bytes
  * @val: value
  *
- * Order between two writes is the caller's, by the same barriers as with user access.
+ * The caller orders two writes, with the same barriers as for user access.
  *
  * Context and return: as vhost_ringmap_avail().
  */
@@ -298,13 +297,13 @@ vhost_ringmap_put(struct vhost_virtqueue *vq, unsigned long off, u16 val)
  * @count: how many
  * @ask: whether to ask the driver for a kick, too
  *
- * It is all in one section under the map lock, if the used ring is mapped as a whole and
- * @count is at most VHOST_RINGMAP_USED.
- * A full barrier and the next look at the avail index are the caller's.
+ * One section under the map lock writes all of it, if the used ring is mapped as a whole
+ * and @count is at most VHOST_RINGMAP_USED. The full barrier that follows, and the next
+ * look at the avail index, are left to the caller.
  *
  * Context: caller holds the queue's mutex.
- * Return: whether all of it is written. If so, the caller adds @count to the queue's used
- * index, and logs.
+ * Return: whether all of it was written. If so, the caller adds @count to the queue's used
+ * index, and logs the writes.
  */
 static __always_inline bool
 vhost_ringmap_publish(struct vhost_virtqueue *vq, const struct vring_used_elem *heads,
@@ -316,11 +315,11 @@ vhost_ringmap_publish(struct vhost_virtqueue *vq, const struct vring_used_elem *
 		     __vhost_ringmap_publish(vq, heads, count);
 }
 
-/* @count used elements are about to be published, by whatever accessor. */
+/* Count used elements that are about to be published, with any accessor. */
 static __always_inline void
 vhost_ringmap_count(struct vhost_virtqueue *vq, unsigned int count)
 {
-	/* Read without the mutex, for people. */
+	/* debugfs reads it without the mutex. */
 	data_race(vq->ringmap.used += count);
 }
 

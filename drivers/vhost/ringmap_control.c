@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What people see and set of a virtqueue's accessor: files in debugfs, the module's
- * parameter, and who holds the map lock for how long.
+ * The user interface of the accessors: files in debugfs, module parameters, and the times
+ * for which the map lock is held.
  */
 
 #define pr_fmt(fmt) "vhost: " fmt
@@ -23,7 +23,7 @@ static const char * const accessor_names[VHOST_ACCESSOR_MAX] = {
 	[VHOST_ACCESSOR_RINGMAP] = "ringmap",
 };
 
-/* Accessor of the queues of devices that are opened from now on. */
+/* Accessor for devices that are opened from now on. */
 static int default_accessor =
 	IS_ENABLED(CONFIG_VHOST_ACCESSOR_RINGMAP) ? VHOST_ACCESSOR_RINGMAP :
 	IS_ENABLED(CONFIG_VHOST_ACCESSOR_CHECKED) ? VHOST_ACCESSOR_CHECKED :
@@ -61,10 +61,10 @@ static const char * const ring_names[VHOST_RINGMAP_REGIONS] = {
 static struct dentry *vhost_debugfs;
 
 /*
- * Devices with a directory; for what is said to all of them. Who sets an accessor waits for
- * the owner's mmap lock, or, where mappings end, for the end of invalidations, for which
- * another process may see to it that they do not end. So nobody does that under the lock:
- * a device that is pinned stays in the list.
+ * Devices that have a directory, for settings that apply to all of them. Setting an accessor
+ * waits for the owner's mmap lock or, when mappings end, for invalidations. Another process
+ * can keep these from ending. So the accessor is set without devices_lock: the device is
+ * pinned, and a pinned device stays in the list.
  */
 static LIST_HEAD(devices);
 static DEFINE_MUTEX(devices_lock);
@@ -72,7 +72,7 @@ static DECLARE_WAIT_QUEUE_HEAD(unpinned);
 
 DEFINE_STATIC_KEY_FALSE(ringmap_lock_watched);
 
-/* Whether lock times are counted; then the static key is on. */
+/* Whether lock times are counted. If so, the static key is on. */
 static bool lock_times_on;
 
 static unsigned int time_slot(u64 ns)
@@ -99,7 +99,7 @@ void ringmap_lock_watch(struct vhost_ringmap *rm, const char *site)
 
 void ringmap_unlock_watch(struct vhost_ringmap *rm, const char *site)
 {
-	/* It may have been taken before anybody counted. */
+	/* 0 if the lock was taken before counting began. */
 	if (rm->times.taken)
 		rm->times.hold[time_slot(local_clock() - rm->times.taken)]++;
 	rm->times.taken = 0;
@@ -155,7 +155,7 @@ const struct kernel_param_ops vhost_ringmap_param_ops = {
 };
 EXPORT_SYMBOL_GPL(vhost_ringmap_param_ops);
 
-/* What is common to the accessors that were seen so far. */
+/* The accessor that @common and the queue share, or VHOST_ACCESSOR_MAX. */
 static int accessor_common(int common, const struct vhost_ringmap *rm)
 {
 	int accessor = READ_ONCE(rm->accessor);
@@ -163,7 +163,7 @@ static int accessor_common(int common, const struct vhost_ringmap *rm)
 	return common < 0 || common == accessor ? accessor : VHOST_ACCESSOR_MAX;
 }
 
-/* What the queues of a device have in common with what was seen so far. */
+/* The accessor that @common and all queues of a device share, or VHOST_ACCESSOR_MAX. */
 static int dev_accessor(int common, const struct vhost_dev *dev)
 {
 	int i;
@@ -182,7 +182,7 @@ static void dev_set_accessor(struct vhost_dev *dev, int accessor)
 				     VHOST_MODE_SET);
 }
 
-/* Set the accessor of a device in the list, or only of queue @queue unless that is -1. */
+/* Set the accessor of one queue of a device in the list, or of all if @queue is -1. */
 static void pinned_set_accessor(struct vhost_dev *dev, int queue, int accessor)
 {
 	lockdep_assert_held(&devices_lock);
@@ -217,7 +217,7 @@ static void accessor_seq(struct seq_file *m, int accessor)
 	seq_puts(m, buf);
 }
 
-/* The word in a write to a file. */
+/* The accessor that is written to a file */
 static int accessor_word(const char __user *ubuf, size_t count)
 {
 	char buf[16];
@@ -269,8 +269,8 @@ static ssize_t dev_accessor_write(struct file *file, const char __user *ubuf,
 DEFINE_SHOW_STORE_ATTRIBUTE(dev_accessor);
 
 /*
- * "DEVICE ACCESSOR" or "DEVICE/QUEUE ACCESSOR". For where debugfs cannot be written:
- * lockdown refuses that.
+ * "DEVICE ACCESSOR" or "DEVICE/QUEUE ACCESSOR". For systems where debugfs cannot be written:
+ * lockdown forbids it.
  */
 static int param_set_device(const char *val, const struct kernel_param *kp)
 {
@@ -310,7 +310,7 @@ static const struct kernel_param_ops device_param_ops = {
 module_param_cb(device_accessor, &device_param_ops, NULL, 0200);
 MODULE_PARM_DESC(device_accessor, "Set the accessor of an open device: \"DEVICE[/QUEUE] ACCESSOR\"");
 
-/* For each queue a line, which can be read where accessor files cannot. */
+/* One line for each queue. Lockdown allows reading this file, but no accessor file. */
 static int queues_show(struct seq_file *m, void *v)
 {
 	const struct vhost_dev *dev = m->private;
@@ -321,7 +321,7 @@ static int queues_show(struct seq_file *m, void *v)
 
 	for (i = 0; i < dev->nvqs; i++) {
 		vq = dev->vqs[i];
-		/* A worker is freed after it was detached, which takes the mutex. */
+		/* Detaching a worker takes the mutex, and comes before it is freed. */
 		mutex_lock(&vq->mutex);
 		worker = rcu_dereference_protected(vq->worker, lockdep_is_held(&vq->mutex));
 		pid = worker ? worker->pid : 0;
@@ -350,8 +350,8 @@ static void task_seq(struct seq_file *m, const char *role,
 }
 
 /*
- * Not under the device's mutex: who resets the owner holds that, and waits for readers. Who
- * begins to trace reads this, to have it in the trace, too.
+ * Does not take the device's mutex: a reset of the owner holds it, and waits for readers of
+ * this file. A tracer reads this file to get the event vhost_owner into its trace.
  */
 static int owner_show(struct seq_file *m, void *v)
 {
@@ -410,7 +410,7 @@ static int stats_show(struct seq_file *m, void *v)
 
 	for (i = 0; i < NR_VHOST_MISSES; i++)
 		fallback += s.fallback[i];
-	/* Those who count take no lock. */
+	/* The counting takes no lock. */
 	seq_printf(m, "used %llu\n", data_race(rm->used));
 	/* As above */
 	seq_printf(m, "mapped %llu\n", data_race(rm->mapped));
@@ -481,7 +481,7 @@ static int lock_times_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(lock_times);
 
-/* Forget since when locks are held: they may have been released uncounted. */
+/* Clear the times when locks were taken: these may have been released uncounted. */
 static void lock_times_forget(void)
 {
 	struct vhost_dev *dev;
@@ -530,7 +530,7 @@ DEFINE_DEBUGFS_ATTRIBUTE(lock_times_switch_fops, lock_times_get, lock_times_set,
  * vhost_ringmap_dev_init() - prepare the accessors of a device's queues
  * @dev: device with its queues set, none of them in use
  *
- * Names it, for debugfs and traces, after the current process.
+ * Names the device, for debugfs and traces, after the PID of the current process.
  *
  * Context: process context; may sleep.
  */
@@ -567,8 +567,8 @@ EXPORT_SYMBOL_GPL(vhost_ringmap_dev_init);
  * vhost_ringmap_dev_publish() - set the accessor of a device, and show its files
  * @dev: device that is ready to be used
  *
- * From here on, people read and write its files. A device without a worker never
- * touches its rings and has none.
+ * From here on, user space reads and writes the files of the device. A device without a
+ * worker never accesses its rings, and has no files.
  *
  * Context: process context; may sleep.
  */
@@ -614,7 +614,7 @@ static void set_owner(struct vhost_dev *dev, const struct vhost_ringmap_task *ow
 	mutex_unlock(&devices_lock);
 }
 
-/* No range reaches the address. */
+/* Never called: no range contains the address. */
 static bool ringmap_ignore(struct mmu_interval_notifier *sub,
 			   const struct mmu_notifier_range *range, unsigned long cur_seq)
 {
@@ -627,25 +627,25 @@ static const struct mmu_interval_notifier_ops ringmap_first_ops = {
 };
 
 /**
- * ringmap_first_notifier() - spare the data path the first notifier of a process
+ * ringmap_first_notifier() - insert a process' first notifier before the data path does
  * @rm: the queue's ringmap
  *
- * The first interval notifier of a process takes the mmap lock for writing, and the lock
- * of each mapping. Where others hold the mmap lock, or where there are many mappings, that
- * takes long, and the data path does it with the queue's mutex held. Later notifiers take
- * none of these locks. So insert one here, once for each owner.
+ * Inserting the first interval notifier of a process takes the mmap lock for writing, and
+ * the lock of each mapping. This takes long if others hold the mmap lock, or if there are
+ * many mappings, and the data path would do it with the queue's mutex held. Later notifiers
+ * take none of these locks. So insert one here, once for each owner.
  *
- * It stays until the device has no owner any more. To remove it waits for invalidations
- * that are under way, and that has no bound while they overlap.
+ * The notifier stays until the device has no owner any more. Removing it waits for the
+ * invalidations under way, and nothing bounds this wait while they overlap.
  *
- * The device holds the mm for as long: it does not exit with a notifier in it, and a child
- * that inherits the device file has an mm of its own, without one.
+ * The device holds the mm until then, so the mm does not exit with a notifier in it. A
+ * child that inherits the device file has an mm of its own, without this notifier.
  *
- * Does nothing if the queue does not use mappings, or has no owner: who sets the accessor
- * and who sets the owner both call this, after they did. Where it fails, the data path
- * tries again.
+ * Does nothing if the queue does not use mappings, or has no owner. A change of the accessor
+ * and a change of the owner both call this afterwards. If it fails, the data path tries
+ * again.
  *
- * Context: process context; waits for the mmap lock of the owner. Caller holds the fill
+ * Context: process context; waits for the mmap lock of the owner. The caller holds the fill
  * mutex.
  */
 void ringmap_first_notifier(struct vhost_ringmap *rm)
@@ -659,7 +659,7 @@ void ringmap_first_notifier(struct vhost_ringmap *rm)
 		return;
 	mutex_lock(&first->mutex);
 	if (!first->inserted) {
-		/* An owner that is recorded stays until nobody calls this. */
+		/* A recorded owner stays until nobody calls this any more. */
 		mutex_lock(&devices_lock);
 		mm = dev->ringmap_owner.pid ? dev->mm : NULL;
 		mutex_unlock(&devices_lock);
@@ -673,10 +673,10 @@ void ringmap_first_notifier(struct vhost_ringmap *rm)
  * vhost_ringmap_set_owner() - record whose memory a device's rings are in
  * @dev: device that belongs to the current process from now on
  *
- * It is another than the opener's where the device file was handed over.
+ * The owner is not the opener if the device file was passed to another process.
  *
  * Context: process context; waits for the process' mmap lock, but for no invalidation. The
- * device's mutex is held.
+ * caller holds the device's mutex.
  */
 void vhost_ringmap_set_owner(struct vhost_dev *dev)
 {
@@ -697,12 +697,12 @@ EXPORT_SYMBOL_GPL(vhost_ringmap_set_owner);
 
 /**
  * vhost_ringmap_dev_cleanup() - unregister everything of a device
- * @dev: device whose queues nobody uses any more, before it lets go of its mm
+ * @dev: device whose queues nobody uses any more; it still holds its mm
  *
- * From here on, it has no owner.
+ * From here on, the device has no owner.
  *
- * Context: process context; sleeps until invalidations of the rings that are
- * under way have ended. The device's mutex may be held, a queue's may not.
+ * Context: process context; sleeps until the invalidations of the rings under way have
+ * ended. The caller may hold the device's mutex, but no queue's mutex.
  */
 void vhost_ringmap_dev_cleanup(struct vhost_dev *dev)
 {
@@ -718,7 +718,7 @@ void vhost_ringmap_dev_cleanup(struct vhost_dev *dev)
 	for (i = 0; i < dev->nvqs; i++)
 		ringmap_set_accessor(&dev->vqs[i]->ringmap,
 				     VHOST_ACCESSOR_UACCESS, VHOST_MODE_CLOSE);
-	/* Nobody else inserts it: no file is left, and the caller sets the owner. */
+	/* Nobody inserts it now: no file is left, and only the caller sets an owner. */
 	if (dev->ringmap_first.inserted)
 		mmu_interval_notifier_remove(&dev->ringmap_first.sub);
 	dev->ringmap_first.inserted = false;
@@ -726,7 +726,7 @@ void vhost_ringmap_dev_cleanup(struct vhost_dev *dev)
 EXPORT_SYMBOL_GPL(vhost_ringmap_dev_cleanup);
 
 /**
- * ringmap_control_init() - create what is there without any device
+ * ringmap_control_init() - create the files that do not belong to a device
  *
  * Context: when the module is loaded.
  */
@@ -741,7 +741,7 @@ void ringmap_control_init(void)
 }
 
 /**
- * ringmap_control_exit() - remove it
+ * ringmap_control_exit() - remove the files of ringmap_control_init()
  *
  * Context: when the module is unloaded; no device is left.
  */

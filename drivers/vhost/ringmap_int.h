@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of ringmap share: ringmap.c has the data path, ringmap_map.c the map,
- * ringmap_control.c the files and the map lock's watch.
+ * Declarations that the parts of ringmap share. ringmap.c has the data path, ringmap_map.c
+ * fills and drops addresses, ringmap_control.c has the files and times the map lock.
  */
 #ifndef _VHOST_RINGMAP_INT_H
 #define _VHOST_RINGMAP_INT_H
@@ -14,7 +14,7 @@
 #include "ringmap_windows.h"
 #include "trace.h"
 
-/* While somebody counts for how long the map lock is held, or traces it */
+/* On while somebody measures how long the map lock is held, or traces it */
 DECLARE_STATIC_KEY_FALSE(ringmap_lock_watched);
 
 void ringmap_lock_watch(struct vhost_ringmap *rm, const char *site)

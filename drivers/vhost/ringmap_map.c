@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The map of a virtqueue's rings: where they are, the addresses of their pages, and the
- * notifiers that drop those. ringmap.c says what the order of the stores here is for.
+ * notifiers that drop these addresses. ringmap.c explains the order of the stores here.
  */
 
 #define pr_fmt(fmt) "vhost: " fmt
@@ -12,18 +12,18 @@
 
 #include "ringmap_int.h"
 
-/* A ring that cannot be mapped costs one attempt in this many avail indices. */
+/* For a ring that cannot be mapped: at most so many reads of the avail index per attempt */
 #define REST_MAX	256U
 
-/* The data path takes addresses from here without the map lock. */
+/* Set the address that the data path loads without the map lock. */
 static void set_flat(struct vhost_ringmap *rm, int type, const void *flat)
 {
 	const struct vhost_ringmap_region *r = &rm->region[type];
 
 	lockdep_assert_held(&rm->lock);
 	/*
-	 * A reader that gets the address also sees what the page held when it was
-	 * filled: pairs with the reader's address dependency.
+	 * A reader that gets the address also sees the contents that the page had at the
+	 * fill: pairs with the reader's address dependency.
 	 */
 	smp_store_release(&rm->flat[type], flat);
 	if (type == VHOST_ADDR_AVAIL)
@@ -32,7 +32,7 @@ static void set_flat(struct vhost_ringmap *rm, int type, const void *flat)
 				  flat && r->event ? flat + r->event : NULL);
 }
 
-/* Readers may have an address that was cleared before this: what they load is void. */
+/* Invalidate what readers load through an address that was cleared before this. */
 static void ringmap_moved(struct vhost_ringmap *rm)
 {
 	lockdep_assert_held(&rm->lock);
@@ -59,8 +59,8 @@ static void derive(struct vhost_ringmap_region *r)
 }
 
 /*
- * Clear addresses of pages. Returns how many there were. The caller moves the sequence
- * next.
+ * Clear the addresses of pages, and return how many there were. The caller then moves the
+ * sequence.
  */
 static __always_inline unsigned long drop(struct vhost_ringmap_region *r,
 					  unsigned long page, unsigned long end)
@@ -106,7 +106,7 @@ static bool ringmap_invalidate(struct mmu_interval_notifier *sub,
 		    dropped, mmu_notifier_why(range), rm->seq);
 	ringmap_unlock(rm);
 	/*
-	 * The sequence before whatever becomes of the pages; pairs with the read
+	 * The sequence moves before anything happens to the pages; pairs with the read
 	 * barrier of vhost_ringmap_read_valid().
 	 */
 	smp_mb();
@@ -117,7 +117,7 @@ static const struct mmu_interval_notifier_ops ringmap_ops = {
 	.invalidate = ringmap_invalidate,
 };
 
-/* Say which pages the notifier is for. Nobody has an address of them. */
+/* Set which pages the notifier watches. None of them has an address. */
 static void region_set_pages(struct vhost_ringmap_region *r, unsigned long base,
 			     unsigned long npages)
 {
@@ -131,7 +131,7 @@ static void region_set_pages(struct vhost_ringmap_region *r, unsigned long base,
 	ringmap_unlock(rm);
 }
 
-/* Stop watching a region. The caller holds nothing that an invalidation waits for. */
+/* Stop watching a region. The caller holds no lock that an invalidation waits for. */
 static void region_unregister(struct vhost_ringmap_region *r)
 {
 	struct vhost_ringmap *rm = r->rm;
@@ -143,11 +143,11 @@ static void region_unregister(struct vhost_ringmap_region *r)
 	ringmap_lock(rm);
 	WRITE_ONCE(r->len, 0);
 	dropped = drop(r, 0, r->npages);
-	/* Even if there was none: the next region has another offset. */
+	/* Even if no address was dropped: the next region has another offset. */
 	ringmap_moved(rm);
 	vhost_trace(map_release, ringmap_vq(rm), r - rm->region, dropped, rm->seq);
 	ringmap_unlock(rm);
-	/* The sequence before nobody tells of changes; as in ringmap_invalidate(). */
+	/* The sequence moves before the notifier ends; as in ringmap_invalidate(). */
 	smp_mb();
 	mmu_interval_notifier_remove(&r->sub);
 	region_set_pages(r, 0, 0);
@@ -157,12 +157,12 @@ static void region_unregister(struct vhost_ringmap_region *r)
 static int region_register(struct vhost_ringmap_region *r, struct mm_struct *mm,
 			   unsigned long base, unsigned long npages)
 {
-	/* What is only read depends on the page being mapped and readable. */
+	/* A ring that vhost only reads needs its page mapped and readable. */
 	unsigned int needs = r - r->rm->region == VHOST_ADDR_USED ? MMU_NEEDS_RW :
 			     MMU_NEEDS_RO;
 	int ret;
 
-	/* Before the notifier: its callback uses them. */
+	/* Before the notifier is inserted: its callback uses them. */
 	region_set_pages(r, base, npages);
 	ret = ringmap_fails(RINGMAP_FAULT_NOTIFIER) ? -ENOMEM :
 	      mmu_interval_notifier_insert_needs(&r->sub, mm, base,
@@ -215,17 +215,17 @@ static unsigned long ring_address(struct vhost_virtqueue *vq, int type, unsigned
 			return 0;
 		addr += map->addr - map->start;
 	}
-	/* Notifiers and page tables know addresses without tags. */
+	/* Notifiers and page tables use addresses without tags. */
 	addr = untagged_addr(addr);
 	return addr + len > addr ? addr : 0;
 }
 
 /**
  * struct place - where a ring is
- * @miss: why that is not known
- * @event: where its event index is, or 0
- * @len: bytes
- * @offset: of its first byte in its page
+ * @miss: VHOST_MISS_NONE, or why the place is not known
+ * @event: offset of its event index, or 0
+ * @len: size of the ring in bytes
+ * @offset: offset of the ring's first byte in its page
  */
 struct place {
 	enum vhost_miss miss;
@@ -233,9 +233,9 @@ struct place {
 };
 
 /*
- * Find out where a ring is, and watch its pages. Where they are those that were watched
- * before, their addresses stay: a device IOTLB message changes where rings are, and an
- * address of a page only if it is another page.
+ * Find out where a ring is, and watch its pages. If these are the pages that were watched
+ * before, keep their addresses: after a device IOTLB message, a ring is often still on the
+ * same pages.
  */
 static void region_find(struct vhost_virtqueue *vq, int type, struct place *place)
 {
@@ -245,7 +245,7 @@ static void region_find(struct vhost_virtqueue *vq, int type, struct place *plac
 
 	place->miss = VHOST_MISS_ELSEWHERE;
 	addr = ring_address(vq, type, len);
-	/* All of its pages have room: VHOST_SET_VRING_NUM sees to it. */
+	/* VHOST_SET_VRING_NUM ensures that the array has room for all pages. */
 	if (!addr || WARN_ON_ONCE(vq->num > VHOST_RINGMAP_NUM))
 		return;
 	base = addr & PAGE_MASK;
@@ -262,7 +262,7 @@ static void region_find(struct vhost_virtqueue *vq, int type, struct place *plac
 	place->offset = offset_in_page(addr);
 }
 
-/* Find all rings at once: what made one be forgotten made the others so. */
+/* Find all rings of a queue: a reset forgets all of them. */
 static enum vhost_miss locate(struct vhost_virtqueue *vq, int type)
 {
 	bool event = vhost_has_feature(vq, VIRTIO_RING_F_EVENT_IDX);
@@ -283,7 +283,7 @@ static enum vhost_miss locate(struct vhost_virtqueue *vq, int type)
 		region_find(vq, i, &place[i]);
 	miss = place[type].miss;
 	ringmap_lock(rm);
-	/* Without the queue's mutex, what was found may be out of date. */
+	/* The queue's mutex may not be held, so a reset may have come meanwhile. */
 	if (rm->generation != generation)
 		miss = VHOST_MISS_RESET;
 	for (i = 0; i < VHOST_RINGMAP_REGIONS && miss != VHOST_MISS_RESET; i++) {
@@ -291,8 +291,8 @@ static enum vhost_miss locate(struct vhost_virtqueue *vq, int type)
 		if (place[i].miss || r->len == place[i].len)
 			continue;
 		/*
-		 * After the sequence moved for the length of before, which another CPU
-		 * may have done; pairs with vhost_ringmap_read_valid().
+		 * After the sequence moved for the old length, perhaps on another CPU;
+		 * pairs with vhost_ringmap_read_valid().
 		 */
 		smp_store_release(&r->offset, place[i].offset);
 		r->event = place[i].event;
@@ -320,7 +320,7 @@ static enum vhost_miss region_fill(struct vhost_ringmap_region *r, unsigned long
 	    get_user_pages_fast_only(r->base + (page_nr << PAGE_SHIFT), 1,
 				     write ? FOLL_WRITE : 0, &page) != 1)
 		return VHOST_MISS_ABSENT;
-	/* Device memory has rules of its own about who may write it and how. */
+	/* Device memory has its own rules for who may write it, and how. */
 	if (is_zone_device_page(page)) {
 		put_page(page);
 		return VHOST_MISS_DEVICE_MEMORY;
@@ -331,15 +331,15 @@ static enum vhost_miss region_fill(struct vhost_ringmap_region *r, unsigned long
 	ringmap_lock(rm);
 	if (!mmu_interval_read_retry(&r->sub, seq)) {
 		/*
-		 * Writes through the mapping set no dirty bit in a PTE.
-		 * Whatever cleans the folio from here on notifies first. As
-		 * under a page-table lock, the folio cannot be truncated
-		 * meanwhile: its unmapping waits for the map lock.
+		 * Writes through the mapping set no dirty bit in a PTE, so
+		 * mark the folio dirty now. Whoever cleans it later calls the
+		 * notifier first. The folio cannot be truncated meanwhile, as
+		 * under a page-table lock: unmapping it waits for the map lock.
 		 */
 		if (write)
 			folio_mark_dirty(page_folio(page));
 		rm->stats.fills++;
-		/* Before a reader without the lock can use it. */
+		/* Before a reader, which takes no lock, can use the address. */
 		vhost_trace(map_fill, ringmap_vq(rm), r - rm->region, page_nr, rm->seq);
 		/* As in set_flat() */
 		smp_store_release(&r->kaddr[page_nr], page_address(page));
@@ -356,7 +356,7 @@ static enum vhost_miss region_fill(struct vhost_ringmap_region *r, unsigned long
 	return miss;
 }
 
-/* Fill what has no address of [@off, @off + @size) in a ring. */
+/* Fill the pages of [@off, @off + @size) of a ring that have no address. */
 static enum vhost_miss fill_range(struct vhost_virtqueue *vq, int type,
 				  unsigned long off, unsigned long size)
 {
@@ -386,14 +386,14 @@ static enum vhost_miss fill_range(struct vhost_virtqueue *vq, int type,
  * ringmap_fill() - try to map a part of a ring
  * @vq: virtqueue
  * @type: enum vhost_uaddr_type
- * @off: place in the ring, in bytes
- * @size: bytes
+ * @off: offset in the ring, in bytes
+ * @size: number of bytes
  *
- * Does not fault and does not wait for an invalidation to end. Where it keeps failing,
- * the queue goes over to user access for a while.
+ * Does not fault, and does not wait for an invalidation to end. If fills keep failing, the
+ * queue switches to user access for a while.
  *
  * Context: as vhost_ringmap_avail().
- * Return: VHOST_MISS_NONE, or what is in the way.
+ * Return: VHOST_MISS_NONE, or why the fill failed.
  */
 enum vhost_miss ringmap_fill(struct vhost_virtqueue *vq, int type, unsigned long off,
 			     unsigned long size)
@@ -428,9 +428,8 @@ unlock:
  * vhost_ringmap_reset() - forget where the rings of a queue are
  * @vq: virtqueue
  *
- * For every place that changes what this follows from: ring addresses, size, or the
- * device IOTLB. The addresses of pages stay, and are used again if the rings turn out to
- * be where they were.
+ * Everybody calls this who changes ring addresses, the size or the device IOTLB. The
+ * addresses of pages stay. vhost uses them again if it finds the rings on the same pages.
  *
  * Context: caller holds the queue's mutex, or nobody else uses the queue. Does
  * not sleep.
@@ -454,7 +453,7 @@ void vhost_ringmap_reset(struct vhost_virtqueue *vq)
 EXPORT_SYMBOL_GPL(vhost_ringmap_reset);
 
 /**
- * ringmap_set_mode() - what the data path does from now on
+ * ringmap_set_mode() - set what the data path does from now on
  * @rm: the queue's ringmap
  * @mode: enum vhost_accessor
  * @why: enum vhost_mode_reason, for the trace
@@ -483,22 +482,21 @@ void ringmap_set_mode(struct vhost_ringmap *rm, int mode, int why)
  * @accessor: enum vhost_accessor
  * @why: enum vhost_mode_reason, for the trace
  *
- * Context: process context; waits for the owner's mmap lock, and sleeps until
- * invalidations that are under way have ended. Caller holds no lock that an invalidation
- * waits for.
+ * Context: process context. Waits for the owner's mmap lock, and until the invalidations
+ * under way have ended. The caller holds no lock that an invalidation waits for.
  */
 void ringmap_set_accessor(struct vhost_ringmap *rm, int accessor, int why)
 {
 	int i, old;
 
-	/* Counted before it is used, and as long. */
+	/* The key is on while the queue has another accessor than user access. */
 	if (accessor != VHOST_ACCESSOR_UACCESS)
 		static_branch_inc(&vhost_ringmap_used);
 	mutex_lock(&rm->fill_mutex);
 	old = rm->accessor;
 	WRITE_ONCE(rm->accessor, accessor);
 	WRITE_ONCE(rm->rest, 0);
-	/* The data path asks for no notifier while the fill mutex is held. */
+	/* The data path inserts no notifier while we hold the fill mutex. */
 	ringmap_first_notifier(rm);
 	ringmap_set_mode(rm, accessor, why);
 	for (i = 0; i < VHOST_RINGMAP_REGIONS; i++) {

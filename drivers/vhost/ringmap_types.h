@@ -20,7 +20,7 @@
  * @VHOST_ACCESSOR_UACCESS: user access for every field, as without this option
  * @VHOST_ACCESSOR_CHECKED: user access that checks each address instead of
  *	relying on the check at setup, and so needs no speculation barrier
- * @VHOST_ACCESSOR_RINGMAP: kernel mappings, user access where there is none
+ * @VHOST_ACCESSOR_RINGMAP: kernel mappings, and user access where there is none
  * @VHOST_ACCESSOR_MAX: number of accessors
  */
 enum vhost_accessor {
@@ -31,19 +31,19 @@ enum vhost_accessor {
 };
 
 /**
- * enum vhost_miss - why an access in ringmap mode goes by user access
+ * enum vhost_miss - why an access in ringmap mode uses user access
  * @VHOST_MISS_NONE: it does not
- * @VHOST_MISS_ABSENT: the page is not present, or not permitted
+ * @VHOST_MISS_ABSENT: the page is not present, or the access is not permitted
  * @VHOST_MISS_INVALIDATING: an invalidation is under way
- * @VHOST_MISS_RACED: one came between lookup and use
- * @VHOST_MISS_DEVICE_MEMORY: a page that is never mapped
+ * @VHOST_MISS_RACED: an invalidation came between lookup and use
+ * @VHOST_MISS_DEVICE_MEMORY: the page is device memory, which is never mapped
  * @VHOST_MISS_BUSY: a fill or a change of the accessor is under way
- * @VHOST_MISS_NO_MEMORY: for the notifier
- * @VHOST_MISS_ELSEWHERE: the device IOTLB has no one translation for the ring
- * @VHOST_MISS_STRADDLES: a scalar or a descriptor that straddles pages
- * @VHOST_MISS_OUTSIDE: beyond the ring
+ * @VHOST_MISS_NO_MEMORY: there is no memory for the notifier
+ * @VHOST_MISS_ELSEWHERE: the device IOTLB has no single translation for the ring
+ * @VHOST_MISS_STRADDLES: a scalar or a descriptor straddles two pages
+ * @VHOST_MISS_OUTSIDE: the access is beyond the ring
  * @VHOST_MISS_RESET: addresses, size, device IOTLB or accessor changed meanwhile
- * @VHOST_MISS_NO_MM: no owner, or not in the owner's mm
+ * @VHOST_MISS_NO_MM: the device has no owner, or the caller is not in the owner's mm
  * @NR_VHOST_MISSES: number of reasons
  */
 enum vhost_miss {
@@ -67,20 +67,19 @@ enum vhost_miss {
 
 /**
  * struct vhost_ringmap_stats - what a queue's accessor did
- * @fallback: accesses in ringmap mode that found no mapping and went by user
- *	access, by enum vhost_miss
- * @sections: sections under the map lock that the data path entered
+ * @fallback: accesses in ringmap mode that used user access, by enum vhost_miss
+ * @sections: critical sections under the map lock that the data path entered
  * @fills: pages whose address was installed
- * @fill_failed: attempts to map what could not be looked up (not present, not writable,
- *	under invalidation, or of a kind that is never mapped)
- * @fill_raced: pages looked up, then invalidated before they were installed
- * @rests: times the queue went over to user access for a while, because fills
+ * @fill_failed: attempts to fill that failed
+ * @fill_raced: pages that were looked up, and invalidated before they were installed
+ * @rests: how often the queue switched to user access for a while, because fills
  *	kept failing
  * @dropped: page addresses dropped by invalidations
- * @resets: times the places of the rings were forgotten, for a change of address,
- *	size or device IOTLB
- * @invalidations: notifier callbacks that overlapped a region, by why
- *	(mmu_notifier_why()). Where the region's needs were kept there is none.
+ * @resets: how often vhost forgot where the rings are, because an address, the size or
+ *	the device IOTLB changed
+ * @invalidations: notifier callbacks that overlapped a region, by their reason
+ *	(mmu_notifier_why()). An invalidation that keeps the region's needs makes no
+ *	callback.
  *
  * Protected by the map lock.
  */
@@ -96,28 +95,29 @@ struct vhost_ringmap_stats {
 	u64 invalidations[NR_MMU_WHYS];
 };
 
-/* The most entries of a ring, and the most pages that @bytes may touch */
+/* The maximum number of ring entries, and the maximum number of pages that @bytes touch */
 #define VHOST_RINGMAP_NUM	32768
 #define VHOST_RINGMAP_PAGES(bytes) \
 	(DIV_ROUND_UP(bytes, PAGE_SIZE) + 1)
 
 /**
  * struct vhost_ringmap_region - mapping of one of desc, avail and used
- * @len: bytes that may be looked up: the ring's, with its event index if that was
- *	negotiated; 0 while it is not known where the ring is
+ * @len: size of the ring in bytes, with its event index if that was negotiated; 0 while
+ *	vhost does not know where the ring is
  * @offset: offset of the ring's first byte in its page
- * @kaddr: for each page its address in the linear map, or NULL. A part of
- *	vhost_ringmap.pages; constant. Readers take an address without a lock, and validate
+ * @kaddr: array with the address of each page in the linear map, or NULL. The array is a
+ *	part of vhost_ringmap.pages, and the pointer to it is constant. Readers load an
+ *	address without a lock, and validate
  * @rm: the queue's ringmap
  * @sub: notifier for the region's pages. It is registered while @npages is not 0
  * @base: user address of the first page, page aligned
- * @npages: how many pages are watched
- * @event: where in the ring its event index is, or 0 if that was not negotiated
- * @filled: how many pages have an address
- * @rest_next: what the queue's @rest becomes if the next fill fails, too
+ * @npages: number of pages that the notifier watches
+ * @event: offset of the event index in the ring, or 0 if it was not negotiated
+ * @filled: number of pages that have an address
+ * @rest_next: the value of the queue's @rest if the next fill fails, too
  *
- * All but @rest_next change under the map lock, and all but the addresses and @filled
- * under the fill mutex as well. A reset, which holds only the map lock, may set @len to 0.
+ * All but @rest_next change under the map lock. All but the addresses and @filled also need
+ * the fill mutex. One exception: a reset sets @len to 0 under the map lock alone.
  */
 struct vhost_ringmap_region {
 	unsigned long len;
@@ -133,8 +133,8 @@ struct vhost_ringmap_region {
 };
 
 /*
- * Used elements that are written in one section. This bounds how long the map lock
- * is held. vhost-net publishes up to 64 elements at once.
+ * Maximum number of used elements that one section writes. It bounds how long the map
+ * lock is held. vhost-net publishes up to 64 elements at once.
  */
 #define VHOST_RINGMAP_USED	64
 
@@ -142,10 +142,9 @@ struct vhost_ringmap_region {
 
 /**
  * struct vhost_ringmap_times - histograms of the map lock
- * @taken: when it was taken, or 0; in ns, as the next two
- * @hold: how often it was held for less than 1 << i ns, and not less than half
- *	of that
- * @wait: the same for waiting for it
+ * @taken: time in ns when it was taken, or 0
+ * @hold: how often it was held for a time below 1 << i ns, and at least half of that
+ * @wait: the same for the time that a taker waited
  *
  * Protected by the map lock.
  */
@@ -157,9 +156,9 @@ struct vhost_ringmap_times {
 
 /**
  * struct vhost_ringmap_said - the last use of a page that was traced
- * @session: when
- * @page: of the ring
- * @seq: with which sequence
+ * @session: number of the tracing session
+ * @page: page of the ring
+ * @seq: sequence that validated the use
  */
 struct vhost_ringmap_said {
 	unsigned long session;
@@ -169,36 +168,36 @@ struct vhost_ringmap_said {
 
 /**
  * struct vhost_ringmap - metadata accessor of one virtqueue
- * @seq: moves, under @lock, after an address that readers may have was cleared
- * @flat: for each ring the address of its first byte, if all its pages are mapped
- *	and follow each other in the linear map, as those of a huge page do; else
- *	NULL. NULL unless @mode is VHOST_ACCESSOR_RINGMAP. Derived from @region under
- *	@lock; readers take it without
- * @used_event: where the avail ring's used_event is, derived as @flat is
- * @mode: what the data path does: @accessor, or user access for as long as
- *	@rest says. Written under @lock and @fill_mutex
- * @rest: reads of the avail index to let pass by user access before the next attempt,
- *	because fills failed. Set under @fill_mutex, counted down by the reader
- * @mapped: accesses through a kernel address. Readers count without a lock: it may
- *	miss one
- * @used: used elements handed to vhost_add_used_n(), by whatever accessor. Belongs to
- *	the holder of the queue's mutex
- * @lock: the map lock, a leaf spinlock. Every store to a ring is inside a section
- *	under it, and the invalidate callback takes it: when the callback returns,
- *	nobody stores there. Nothing sleeps, faults or takes another lock of vhost's
- *	under it; only the dirty marking at fill takes locks below it, as it does
- *	under a page-table lock
+ * @seq: moves, under @lock, after an address was cleared that readers may hold
+ * @flat: for each ring the address of its first byte, if all pages of the ring are mapped
+ *	and adjacent in the linear map, as those of a huge page are; otherwise NULL. Always
+ *	NULL unless @mode is VHOST_ACCESSOR_RINGMAP. Derived from @region under @lock;
+ *	readers load it without a lock
+ * @used_event: address of the avail ring's used_event; derived as @flat is
+ * @mode: what the data path does: @accessor, or user access while @rest counts down.
+ *	Written under @lock and @fill_mutex
+ * @rest: number of reads of the avail index that still use user access, because fills
+ *	failed. Set under @fill_mutex, counted down by the reader
+ * @mapped: accesses through a kernel address. Readers count without a lock, so it may
+ *	miss some
+ * @used: used elements passed to vhost_add_used_n(), with any accessor. Protected by the
+ *	queue's mutex
+ * @lock: the map lock, a leaf spinlock. Every store to a ring is in a critical section
+ *	under it. The invalidate callback takes it, too: when the callback returns, nobody
+ *	stores to the page. Under it, nothing sleeps, faults or takes another lock of
+ *	vhost. Only marking a folio dirty at a fill takes locks below it, as it does under
+ *	a page-table lock
  * @fill_mutex: serializes registration, fills and changes of the accessor. The
- *	data path only tries it. Never taken by the invalidate callback
+ *	data path only tries it. The invalidate callback never takes it
  * @accessor: enum vhost_accessor; written under @fill_mutex
- * @generation: moves, under @lock, with each reset: what was found out about a ring
- *	before it is out of date
- * @index: the queue's in its device; constant
+ * @generation: moves, under @lock, with each reset: what somebody found out about a ring
+ *	before the reset is out of date
+ * @index: index of the queue in its device; constant
  * @region: indexed by enum vhost_uaddr_type
  * @stats: counters
- * @times: of the map lock, while somebody wants to know
- * @said: for each ring, so that a use that is like the last one is not traced again
- * @pages: of the descriptor table, the available ring and the used ring
+ * @times: histograms of the map lock
+ * @said: for each ring the last use that was traced, to trace the same use only once
+ * @pages: addresses for the descriptor table, the available ring and the used ring
  */
 struct vhost_ringmap {
 	unsigned long seq;
@@ -229,10 +228,10 @@ struct vhost_ringmap {
 
 /**
  * struct vhost_ringmap_task - a process, as it was when it opened or owned a device
- * @pid: its number in the initial PID namespace, or 0 for nobody
+ * @pid: PID in the initial PID namespace, or 0 for nobody
  * @comm: its name
  *
- * Nothing is held of the process. It may be gone, and its number another's.
+ * This holds no reference to the process. It may be gone, and its PID reused.
  */
 struct vhost_ringmap_task {
 	pid_t pid;
@@ -241,9 +240,9 @@ struct vhost_ringmap_task {
 
 /**
  * struct vhost_ringmap_first - a notifier that makes later ones cheap to insert
- * @mutex: protects it
- * @inserted: whether @sub is
- * @sub: of the owner's mm, for an address that nobody invalidates
+ * @mutex: protects the other fields
+ * @inserted: whether @sub is inserted
+ * @sub: notifier of the owner's mm, for an address that nobody invalidates
  */
 struct vhost_ringmap_first {
 	struct mutex mutex;	/* around the insertion */

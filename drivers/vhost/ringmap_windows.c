@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * For tests: files that make the next read, store, fill or handler stop once where a
- * race would have to strike, and steps fail.
+ * For tests: files that delay the next read, store, fill or handler once, at the place
+ * where a race can happen, and files that make steps fail.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -26,7 +26,7 @@ void __ringmap_window(enum ringmap_window w)
 	if (!ms)
 		return;
 	atomic_inc(&windows_entered);
-	/* It is under the map lock. */
+	/* This window is under the map lock. */
 	if (w == RINGMAP_WINDOW_USE)
 		mdelay(ms);
 	else

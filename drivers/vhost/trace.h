@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of vhost, and the virtqueue's mutex with those around it. Without
- * CONFIG_VHOST_TRACE the mutex is all that is left.
+ * Tracepoints of vhost, and functions that take and release a virtqueue's mutex with
+ * tracepoints around it. Without CONFIG_VHOST_TRACE only the mutex remains.
  */
 #ifndef _VHOST_TRACE_H
 #define _VHOST_TRACE_H
@@ -11,12 +11,12 @@
 /* Why a queue's mode changes. */
 enum vhost_mode_reason {
 	VHOST_MODE_SET,		/* somebody set the accessor */
-	VHOST_MODE_REST,	/* the rings could not be mapped */
-	VHOST_MODE_RESTED,	/* time to try again */
+	VHOST_MODE_REST,	/* fills failed: user access for a while */
+	VHOST_MODE_RESTED,	/* try to map again */
 	VHOST_MODE_CLOSE,
 };
 
-/* What a write of the dirty log is for. */
+/* What a write to the dirty log covers. */
 enum vhost_log_what {
 	VHOST_LOG_ELEMENTS,
 	VHOST_LOG_INDEX,
@@ -26,9 +26,9 @@ enum vhost_log_what {
 };
 
 enum vhost_lock_op {
-	VHOST_LOCK_WAIT,	/* another has it, we wait */
+	VHOST_LOCK_WAIT,	/* held by another: waits */
 	VHOST_LOCK_TAKEN,
-	VHOST_LOCK_TRY_TAKEN,	/* we only tried */
+	VHOST_LOCK_TRY_TAKEN,	/* taken by a trylock */
 	VHOST_LOCK_TRY_BUSY,
 	VHOST_LOCK_RELEASED,
 };
@@ -42,7 +42,7 @@ enum vhost_busy_poll_end {
 
 #ifdef CONFIG_VHOST_TRACE
 
-/* How many queues of a device have their mutex held, by whomever. */
+/* How many queues of a device have their mutex held, by anybody. */
 static inline unsigned int vhost_queues_locked(const struct vhost_dev *d)
 {
 	unsigned int n = 0;
@@ -57,7 +57,7 @@ static inline unsigned int vhost_queues_locked(const struct vhost_dev *d)
 
 #define vhost_trace(event, ...)		trace_vhost_##event(__VA_ARGS__)
 #define vhost_trace_enabled(event)	trace_vhost_##event##_enabled()
-/* What is only there to be traced. */
+/* Code that only tracing needs. */
 #define vhost_traced(...)		__VA_ARGS__
 
 #define vhost_vq_lock_nested(vq, subclass)				\

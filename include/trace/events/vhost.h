@@ -9,8 +9,8 @@
 #include <trace/misc/mmu_notifier.h>
 
 /*
- * "dev" is <opener>-<n>, as in debugfs; whose the rings are is said by vhost_owner. Fields
- * have C's own types, and not u32 and its like, so that tools without BTF know them, too.
+ * "dev" is <opener>-<n>, as in debugfs. vhost_owner shows in whose memory the rings are.
+ * Fields have types of C and not u32 and the like, so that tools without BTF know them.
  */
 
 struct vhost_dev;
@@ -104,8 +104,8 @@ MMU_NOTIFIER_WHYS
 #define VHOST_QUEUE_ARGS __entry->opener, __entry->dev, __entry->vq
 
 /*
- * In whose memory the rings of a device are, nobody's if "owner" is 0, and who opened it.
- * Said when that changes, and to all who trace when somebody reads the file "owner".
+ * In whose memory the rings of a device are (0: nobody's), and who opened the device. Emitted
+ * when the owner changes, and when somebody reads the file "owner".
  */
 TRACE_EVENT(vhost_owner,
 
@@ -150,11 +150,11 @@ DECLARE_EVENT_CLASS(vhost_queue,
 	TP_printk("dev=%d-%u vq=%u", VHOST_QUEUE_ARGS)
 );
 
-/* The driver's kick arrived. */
+/* A kick of the driver arrived. */
 DEFINE_EVENT(vhost_queue, vhost_kick,
 	     TP_PROTO(const struct vhost_virtqueue *vq), TP_ARGS(vq));
 
-/* The driver is signalled. */
+/* vhost signals (calls) the driver. */
 DEFINE_EVENT(vhost_queue, vhost_call,
 	     TP_PROTO(const struct vhost_virtqueue *vq), TP_ARGS(vq));
 
@@ -199,8 +199,8 @@ DEFINE_EVENT(vhost_page, vhost_map_fill,
 
 /*
  * The address of a page was used: by a store, under the map lock, or by a read that was
- * found valid. That may be some time ago: compare sequences, not times. A use of the same
- * page with the same sequence as the last one of the ring is not said again.
+ * found valid. The read may be some time ago: compare sequences, not times. If a ring uses
+ * the same page with the same sequence again, no second event is emitted.
  */
 DEFINE_EVENT_FN(vhost_page, vhost_map_use,
 		TP_PROTO(const struct vhost_virtqueue *vq, int ring,
@@ -209,8 +209,8 @@ DEFINE_EVENT_FN(vhost_page, vhost_map_use,
 		vhost_ringmap_trace_reg, vhost_ringmap_trace_unreg);
 
 /*
- * Pages first to last of a ring were invalidated, by the current task; @dropped of
- * them had an address. If any had, this made the sequence @seq. Under the map lock.
+ * The current task invalidated the pages @first to @last of a ring; @dropped of them had an
+ * address. If @dropped is not 0, this moved the sequence to @seq. Under the map lock.
  */
 TRACE_EVENT(vhost_map_drop,
 
@@ -248,9 +248,9 @@ TRACE_EVENT(vhost_map_drop,
 );
 
 /*
- * It was forgotten where the rings are: addresses, size or device IOTLB change. Addresses
- * of pages stay, but are used only after the ring was found there again. This made the
- * sequence @seq. Under the map lock.
+ * vhost forgot where the rings are: addresses, size or device IOTLB change. The addresses of
+ * pages stay, but vhost uses them only if it finds the ring there again. This moved the
+ * sequence to @seq. Under the map lock.
  */
 TRACE_EVENT(vhost_map_reset,
 
@@ -272,8 +272,8 @@ TRACE_EVENT(vhost_map_reset,
 );
 
 /*
- * A ring's pages are not watched any more, and all @dropped addresses were dropped: the
- * ring is elsewhere, or the accessor changed. This made the sequence @seq. Under the map
+ * The notifier of a ring's pages ends, and all its addresses (@dropped) were dropped: the
+ * ring is elsewhere, or the accessor changed. This moved the sequence to @seq. Under the map
  * lock.
  */
 TRACE_EVENT(vhost_map_release,
@@ -302,7 +302,7 @@ TRACE_EVENT(vhost_map_release,
 		  __entry->seq)
 );
 
-/* An access of a queue in ringmap mode goes by user access. */
+/* An access of a queue in ringmap mode uses user access. */
 TRACE_EVENT(vhost_fallback,
 
 	TP_PROTO(const struct vhost_virtqueue *vq, int ring, int reason),
@@ -326,7 +326,7 @@ TRACE_EVENT(vhost_fallback,
 		  __print_symbolic(__entry->reason, VHOST_MISSES))
 );
 
-/* What the data path of a queue does changes. */
+/* The accessor that the data path of a queue uses changes. */
 TRACE_EVENT(vhost_accessor,
 
 	TP_PROTO(const struct vhost_virtqueue *vq, int from, int to, int why),
@@ -379,13 +379,13 @@ DECLARE_EVENT_CLASS(vhost_indices,
 		  __print_symbolic(__entry->accessor, VHOST_ACCESSORS))
 );
 
-/* The avail index was read: there are new buffers, up to and without @to. */
+/* The avail index was read: there are new buffers, from @from to @to - 1. */
 DEFINE_EVENT(vhost_indices, vhost_fetch,
 	     TP_PROTO(const struct vhost_virtqueue *vq, unsigned int from,
 		      unsigned int to, int accessor),
 	     TP_ARGS(vq, from, to, accessor));
 
-/* The used index was published, and is @to. */
+/* The used index was published; it is now @to. */
 DEFINE_EVENT(vhost_indices, vhost_used_idx,
 	     TP_PROTO(const struct vhost_virtqueue *vq, unsigned int from,
 		      unsigned int to, int accessor),
@@ -419,7 +419,7 @@ TRACE_EVENT(vhost_used,
 );
 
 /*
- * The dirty log has @len bytes from @addr on, which belong to used index @used_idx.
+ * @len bytes from @addr were logged as dirty. They belong to the used index @used_idx.
  * @addr is a guest physical address; with a device IOTLB, an offset in the ring.
  */
 TRACE_EVENT(vhost_log,
@@ -485,7 +485,7 @@ DEFINE_EVENT_FN(vhost_lock, vhost_map_lock,
 		TP_ARGS(vq, op, site),
 		vhost_map_lock_watch, vhost_map_lock_unwatch);
 
-/* A queue polls, and looks at the other one of its device. */
+/* A queue begins to busy poll, and also looks at the other queue of its device. */
 TRACE_EVENT(vhost_busy_poll_begin,
 
 	TP_PROTO(const struct vhost_virtqueue *vq,
@@ -532,7 +532,7 @@ TRACE_EVENT(vhost_busy_poll_end,
 		  __print_symbolic(__entry->why, VHOST_BUSY_POLL_ENDS))
 );
 
-/* A translation that the device IOTLB does not hold is asked for. */
+/* vhost asks for a translation that the device IOTLB does not have. */
 TRACE_EVENT(vhost_iotlb_miss,
 
 	TP_PROTO(const struct vhost_virtqueue *vq, unsigned long long iova,
@@ -557,8 +557,7 @@ TRACE_EVENT(vhost_iotlb_miss,
 );
 
 /*
- * The device IOTLB changes, while @locked of the device's queues have their mutex
- * held.
+ * The device IOTLB changes. The mutexes of @locked of the device's @queues queues are held.
  */
 TRACE_EVENT(vhost_iotlb_update,
 
