@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Subscribers of MMU-notifier invalidations, on command from user space.
+ * Subscribers of MMU-notifier invalidations, controlled from user space.
  *
- * Each keeps kernel addresses of user pages, without references, for as long as
- * it is not told to drop them: it trusts what an invalidation says it keeps.
- * A selftest then compares what is read and written through these addresses
- * with what user space sees. If an emitter promises too much, they differ.
+ * Each subscriber keeps kernel addresses of user pages, without references, until an
+ * invalidation tells it to drop them: it trusts what an invalidation says it keeps.
+ * A selftest compares what it reads and writes through these addresses with what user
+ * space sees. If an emitter promises too much, they differ.
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -67,7 +67,7 @@ static void test_window(struct test_sub *sub, u32 point)
 	msleep(sub->hold_ms);
 }
 
-/* Drop what overlaps the range. Caller holds the sub's lock. */
+/* Drop the pages that overlap the range. The caller holds the sub's lock. */
 static void test_drop(struct test_sub *sub,
 		      const struct mmu_notifier_range *range)
 {
@@ -131,7 +131,7 @@ static void test_mn_end(struct mmu_notifier *mn,
 	struct test_sub *sub = container_of(mn, struct test_sub, mn);
 
 	spin_lock(&sub->lock);
-	/* It was told of every start since it was registered. */
+	/* It was called for every start since it was registered. */
 	WARN_ON_ONCE(!sub->active);
 	sub->active--;
 	spin_unlock(&sub->lock);
@@ -211,7 +211,7 @@ static int test_add(struct test_file *f, struct test_mn_add *add)
 	return 0;
 }
 
-/* Take an address of each page that has none. Caller holds the file's lock. */
+/* Get an address for each page that has none. The caller holds the file's lock. */
 static int test_fill(struct test_sub *sub, struct test_mn_access *access)
 {
 	unsigned int flags = access->write ? FOLL_WRITE : 0;
@@ -358,7 +358,7 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (_IOC_SIZE(cmd) > sizeof(u) || copy_from_user(&u, uarg, _IOC_SIZE(cmd)))
 		return -EFAULT;
 
-	/* These use no subscriber, or must not keep others out meanwhile. */
+	/* These use no subscriber, or must not block other commands meanwhile. */
 	if (cmd == TEST_MN_PROTECT)
 		return test_protect(f->mm, u.access.addr);
 	if (cmd == TEST_MN_EMIT)

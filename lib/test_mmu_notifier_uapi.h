@@ -28,7 +28,7 @@
  * @len: bytes, whole pages, at most 4096 of them
  * @needs: TEST_MN_KEEPS_*; 0 to need everything
  * @kind: TEST_MN_INTERVAL or TEST_MN_MM
- * @id: out: names the subscriber in other commands
+ * @id: out: identifies the subscriber in other commands
  */
 struct test_mn_add {
 	__u64 addr;
@@ -40,15 +40,15 @@ struct test_mn_add {
 };
 
 /**
- * struct test_mn_access - take or use kernel addresses of a subscriber's pages
- * @addr: user address: of the 8 aligned bytes to access; unused by a fill
- * @value: what to store, or out: what was loaded, or how many pages are filled
+ * struct test_mn_access - fill or use kernel addresses of a subscriber's pages
+ * @addr: user address of the 8 aligned bytes to access; unused by a fill
+ * @value: value to store, or out: value loaded, or number of pages filled
  * @id: subscriber
  * @write: fill for writing
  *
- * A load or store fails with ENODATA where no address is known, because it was
- * not filled or because the subscriber was told to drop it. So does TEST_MN_FRAME,
- * whose value is the number of the page's frame.
+ * A load or store fails with ENODATA if there is no address, because it was not filled or
+ * because an invalidation told the subscriber to drop it. TEST_MN_FRAME fails in the same
+ * way; its value is the page frame number.
  */
 struct test_mn_access {
 	__u64 addr;
@@ -62,7 +62,7 @@ struct test_mn_access {
  * @id: subscriber
  * @active: ranges started and not yet ended (whole mm only)
  * @calls: callbacks at the start of a range that overlaps its own
- * @causes: bit set of why, by enum mmu_notifier_cause
+ * @causes: bit set of the causes of these calls, by enum mmu_notifier_cause
  * @seq: sequence of the interval subscription. Just after an insert with no
  *	range active, one less than that of the mm.
  * @dropped: pages dropped
@@ -81,7 +81,7 @@ struct test_mn_info {
 /**
  * struct test_mn_hold - hold a window open
  * @id: subscriber
- * @point: TEST_MN_HOLD_*, 0 for this task, which then cannot be killed meanwhile
+ * @point: TEST_MN_HOLD_*, or 0 to hold this task, which cannot be killed meanwhile
  * @ms: milliseconds, at most 10000
  */
 struct test_mn_hold {
@@ -95,7 +95,7 @@ struct test_mn_hold {
  * struct test_mn_emit - invalidate a range in which nothing changes
  * @addr: first byte, page aligned
  * @len: bytes
- * @keeps: TEST_MN_KEEPS_* to say
+ * @keeps: TEST_MN_KEEPS_* that the range promises
  * @count: how often
  */
 struct test_mn_emit {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Look whether invalidations keep what they promise.
+ * Check that invalidations keep what they promise.
  *
- * When a range that promises something starts, note which page frames it maps and with
- * which rights, and compare when it ends. What another range may have changed meanwhile
- * is left out: of each guarantee it is counted how many ranges are active, and how many
- * have started, that do not give it. Faults only add to what is mapped and permitted.
+ * When a range starts that promises something, note which page frames it maps, and with
+ * which rights. When it ends, compare. Ignore what another range may have changed meanwhile:
+ * for each guarantee, count how many ranges that do not give it are active, and how many
+ * have started. Faults do no harm: they only add to what is mapped and permitted.
  *
- * It does not see who relies on the next write to make an entry dirty, as MADV_FREE does.
+ * One promise is not checked: that nobody relies on the next write to make an entry dirty,
+ * as MADV_FREE does.
  */
 #include <linux/hash.h>
 #include <linux/hashtable.h>
@@ -19,7 +20,7 @@
 
 #include "mmu_notifier_debug.h"
 
-/* The first so many pages of a range, and how many entries are looked at for them */
+/* Note at most so many pages of a range, and look at most at so many entries. */
 #define MN_DEBUG_PAGES	1024
 #define MN_DEBUG_LOOKS	4096
 
@@ -29,7 +30,10 @@ static const unsigned int guarantees[] = {
 
 #define NR_GUARANTEES	ARRAY_SIZE(guarantees)
 
-/* The ranges that do not give a guarantee. Some mm have the same: it does no harm. */
+/*
+ * Counts of the ranges that do not give a guarantee. Several mms may share one: then more
+ * is ignored than necessary.
+ */
 struct mn_takers {
 	atomic_t active[NR_GUARANTEES];
 	atomic_t started[NR_GUARANTEES];
@@ -38,17 +42,17 @@ struct mn_takers {
 #define TAKERS_BITS	6
 static struct mn_takers mn_takers[1 << TAKERS_BITS];
 
-/* What there is to keep, MMU_KEEPS_*, is in the low bits of the address. */
+/* The low bits of the address hold what there is to keep, as MMU_KEEPS_*. */
 struct mn_page {
 	unsigned long addr_rights;
 	unsigned long pfn;
 };
 
-/* A range that is active. It is on the stack of its emitter: nobody else has that address. */
+/* An active range. It is on the stack of its emitter, so its address is unique. */
 struct mn_snapshot {
 	struct hlist_node node;
 	const struct mmu_notifier_range *range;
-	unsigned int sure;	/* MMU_KEEPS_* that nobody else took at the start */
+	unsigned int sure;	/* MMU_KEEPS_* that no other range took at the start */
 	int started[NR_GUARANTEES];
 	unsigned int nr;
 	struct mn_page pages[];
@@ -62,7 +66,7 @@ static struct mn_takers *takers_of(const struct mmu_notifier_range *range)
 	return &mn_takers[hash_ptr(range->mm, TAKERS_BITS)];
 }
 
-/* Besides MMU_KEEPS_*: of a page that is mapped, but not to be accessed */
+/* Besides MMU_KEEPS_*: the page is mapped, but must not be accessed */
 #define NO_ACCESS	BIT(0)
 
 static unsigned int rights(bool access, bool write)
@@ -102,11 +106,11 @@ static bool look_at_pmd(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 }
 
 /*
- * The frame that is mapped at @addr, and what is permitted, or 0. Under the locks of
- * the entries, which others change in steps. @next is where to look next.
+ * Get the frame that is mapped at @addr. Returns what is permitted, or 0. Takes the locks of
+ * the entries, because others change these in steps. @next is where to look next.
  *
- * The tables are there: @addr is in a vma that the emitter holds, by the mmap lock, its
- * own lock or the one of its reverse map.
+ * The tables exist: @addr is in a vma that the emitter holds, with the mmap lock, the vma
+ * lock or the lock of its reverse map.
  */
 static unsigned int look(struct mm_struct *mm, unsigned long addr, unsigned long *pfn,
 			 unsigned long *next)
@@ -160,8 +164,8 @@ again:
 }
 
 /*
- * Such a range may have holes, whose tables munmap() frees under the mmap lock for
- * reading. That lock is held, and what is unmapped is no vma any more.
+ * Such a range may have holes. munmap() frees the tables of a hole under the mmap lock for
+ * reading, which the emitter holds, too. What is unmapped is in no vma any more.
  */
 static bool has_holes(const struct mmu_notifier_range *range)
 {
@@ -190,7 +194,7 @@ static void take_snapshot(const struct mmu_notifier_range *range)
 
 	if (range->start >= end)
 		return;
-	/* Somebody may wait for us who has to free memory. */
+	/* Do not wait for memory: its reclaim may wait for this range. */
 	snap = kmalloc(struct_size(snap, pages, most), GFP_NOWAIT | __GFP_NOWARN);
 	if (!snap) {
 		pr_warn_once("mmu_notifier: no memory to look at each range that promises something\n");
@@ -201,12 +205,12 @@ static void take_snapshot(const struct mmu_notifier_range *range)
 	snap->nr = 0;
 	for (i = 0; i < NR_GUARANTEES; i++) {
 		snap->started[i] = atomic_read(&takers->started[i]);
-		/* In the other order than in mn_debug_start(). */
+		/* The opposite order of mn_debug_start() */
 		smp_rmb();
 		if (atomic_read(&takers->active[i]))
 			snap->sure &= ~guarantees[i];
 	}
-	/* Who starts later changes the entries after we looked at his count. */
+	/* A range that starts later changes entries only after we read its count. */
 	smp_mb();
 	addr = behind_hole(range, range->start);
 	for (looks = 0; addr < end && snap->nr < most && looks < MN_DEBUG_LOOKS; looks++) {
@@ -240,8 +244,8 @@ static struct mn_snapshot *find_snapshot(const struct mmu_notifier_range *range)
 }
 
 /*
- * Whether the access that is missing is a hint's, and permitted. Where the rights of
- * the vma change, it cannot: the mmap lock is held.
+ * Whether a NUMA hint makes the access fault, so that it is still permitted. If it is the
+ * vma that forbids access, it is no hint. Where rights change, the mmap lock is held.
  */
 static bool is_hint(const struct mmu_notifier_range *range, unsigned long addr)
 {
@@ -268,7 +272,7 @@ static unsigned int lost(const struct mmu_notifier_range *range,
 	return page->addr_rights & ~now & MMU_KEEPS_ALL;
 }
 
-/* What nobody else may have taken until now */
+/* The guarantees that no other range may have taken until now */
 static unsigned int still_sure(const struct mn_snapshot *snap)
 {
 	const struct mn_takers *takers = takers_of(snap->range);
@@ -304,7 +308,7 @@ static void compare(const struct mn_snapshot *snap)
 	}
 }
 
-/* Before anybody is called, and before an entry changes */
+/* Called before any subscriber is called, and before an entry changes */
 void mn_debug_start(const struct mmu_notifier_range *range)
 {
 	struct mn_takers *takers = takers_of(range);
@@ -313,7 +317,7 @@ void mn_debug_start(const struct mmu_notifier_range *range)
 	for (i = 0; i < NR_GUARANTEES; i++)
 		if (!(range->flags & guarantees[i])) {
 			atomic_inc(&takers->active[i]);
-			/* Active as soon as it has started; see take_snapshot(). */
+			/* Count as active before as started; see take_snapshot(). */
 			smp_mb__after_atomic();
 			atomic_inc(&takers->started[i]);
 		}
@@ -333,7 +337,7 @@ static void forget(const struct mmu_notifier_range *range)
 			atomic_dec(&takers->active[i]);
 }
 
-/* @ret is of the start. If it fails and may not block there is no end. */
+/* @ret is the result of the start. If a start that must not block fails, there is no end. */
 void mn_debug_started(const struct mmu_notifier_range *range, int ret)
 {
 	if (ret && !mmu_notifier_range_blockable(range))

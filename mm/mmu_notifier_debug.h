@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Look whether invalidations keep what they promise.
+ * Check that invalidations keep what they promise.
  */
 #ifndef _MM_MMU_NOTIFIER_DEBUG_H
 #define _MM_MMU_NOTIFIER_DEBUG_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which subscribers an invalidation leaves out.
+ * Which subscribers an invalidation skips.
  */
 #ifndef _MM_MMU_NOTIFIER_FILTER_H
 #define _MM_MMU_NOTIFIER_FILTER_H
@@ -39,8 +39,8 @@ static __always_inline bool mn_node_kept(struct interval_tree_node *node,
 }
 
 /*
- * From @node on, which is kept, the first subscriber that is not, or the one behind
- * the @most that are left out here.
+ * @node is to be skipped. Returns the first subscriber behind it that is not, or, if @most
+ * were skipped before, the one behind these.
  */
 static noinline struct interval_tree_node *
 __mn_itree_skip_kept(struct interval_tree_node *node,
@@ -64,16 +64,16 @@ mn_itree_skip_most(struct interval_tree_node *node,
 }
 
 /*
- * From @node on, the first subscriber that has to be called for @range. The itree is
- * invalidating, so that it cannot change.
+ * The first subscriber from @node on that @range must call. The itree is invalidating, so
+ * it cannot change.
  */
 #define mn_itree_skip_kept(node, range)	mn_itree_skip_most(node, range, UINT_MAX)
 
 /*
- * The same at the start, under the subscriptions' lock, which everybody in the mm
- * may want: where very many are kept, look at some. Then the range becomes one that
- * invalidates the itree, although perhaps it has nobody to call, and
- * mn_itree_skip_rest() goes on without the lock. 64 queues of vhost are 192.
+ * The same at the start, under the subscriptions lock, which all of the mm shares. So skip
+ * only a limited number of subscribers under it. Beyond that, the range invalidates the
+ * itree, although perhaps it calls nobody, and mn_itree_skip_rest() goes on without the
+ * lock. For comparison: 64 queues of vhost have 192 subscribers.
  */
 #define MN_KEPT_UNDER_LOCK	256
 #define mn_itree_skip_some(node, range) \
@@ -92,22 +92,23 @@ mn_itree_skip_rest(struct mmu_interval_notifier *sub,
 }
 
 /*
- * A range that keeps what all in it need calls nobody, but counts as active: a
- * subscriber that is inserted meanwhile may need more, and collides with it. Such a
- * range is quiet. What another range began ends when only quiet ones are left,
- * for nobody waits for these - unless somebody was inserted since.
+ * A range is quiet if it keeps all that its subscribers need. It calls nobody, but counts
+ * as active: a subscriber that is inserted meanwhile may need more, and collides with it.
+ * Nobody else waits for a quiet range. So once only quiet ranges are active, the invalidation
+ * that another range began is over, unless a subscriber was inserted meanwhile.
  *
- * @ranges: active ranges that promise something, except those in the middle of
- * their end. Never more than that.
- * @hold: until no range is active, what is begun does not end: one that promises
- * something is not quiet, or somebody was inserted. Under the subscriptions' lock.
+ * @ranges: number of active ranges that promise something, without those that are about to
+ * end. Never more than that.
+ * @hold: the invalidation does not end before no range is active, because a range that
+ * promises something is not quiet, or because a subscriber was inserted. Protected by the
+ * subscriptions lock.
  */
 struct mn_quiet {
 	atomic_long_t ranges;
 	bool hold;
 };
 
-/* A range that must not block may have no end. Nobody promises anything in one. */
+/* A range that must not block may have no end. No such range promises anything. */
 static __always_inline bool
 mn_range_promises(const struct mmu_notifier_range *range)
 {
@@ -115,7 +116,7 @@ mn_range_promises(const struct mmu_notifier_range *range)
 	       mmu_notifier_range_blockable(range);
 }
 
-/* @first is who is called first. */
+/* @first is the first subscriber to call, or NULL. */
 static __always_inline void mn_quiet_start(struct mn_quiet *quiet,
 					   const struct mmu_notifier_range *range,
 					   const struct interval_tree_node *first)
@@ -129,13 +130,13 @@ static __always_inline void mn_quiet_start(struct mn_quiet *quiet,
 
 #define mn_quiet_insert(quiet)	((quiet)->hold = true)
 
-/* Before the range's end takes the lock */
+/* Called before the end of the range takes the lock */
 #define mn_quiet_end(subscriptions, range) do {				\
 	if (mn_range_promises(range) && (subscriptions)->has_itree)	\
 		atomic_long_dec(&(subscriptions)->quiet.ranges);	\
 } while (0)
 
-/* Whether one of the @active ranges stands in the way of an end. */
+/* Whether one of the @active ranges prevents the end of the invalidation. */
 static __always_inline bool mn_ranges_left(struct mn_quiet *quiet,
 					   unsigned long active)
 {
@@ -148,8 +149,8 @@ static __always_inline bool mn_ranges_left(struct mn_quiet *quiet,
 }
 
 /*
- * Whether to leave out a whole-mm subscriber, at the start and at the end. They
- * agree, as ops are constant and a range's guarantees are not touched in between.
+ * Whether to skip a whole-mm subscriber, at the start and at the end. Both give the same
+ * answer: ops are constant, and the guarantees of a range do not change in between.
  */
 static inline bool mn_hlist_kept(const struct mmu_notifier *subscription,
 				 const struct mmu_notifier_range *range)
@@ -158,9 +159,8 @@ static inline bool mn_hlist_kept(const struct mmu_notifier *subscription,
 }
 
 /*
- * No need for SRCU to see that nobody is there. A subscriber is added with all
- * page-table changes of the mm locked out, so it has nothing to flush for what
- * was under way before.
+ * An empty list needs no SRCU. A subscriber is added with all page-table changes of the mm
+ * locked out, so it has nothing to flush for a change that was under way before.
  */
 #define mn_no_secondary_tlbs(list)	hlist_empty(list)
 

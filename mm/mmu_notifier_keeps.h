@@ -11,12 +11,12 @@
 
 #ifdef CONFIG_MMU_NOTIFIER_KEEPS
 /*
- * The guarantees of change_protection(), for whoever emits for a part of it.
+ * The guarantees of change_protection(), for the emitters in parts of it.
  *
- * Callers notify before they look at any entry, so this must hold for all of
- * them. @newprot is the vma's vm_page_prot, already that of the new rights. If
- * it is writable, entries come out writable whatever they were; if it is not,
- * some come out writable and others not, and which of them cannot be told here.
+ * Callers notify before they look at any entry, so the guarantees must hold for all
+ * entries. @newprot is the vma's vm_page_prot for the new rights. If it is writable, all
+ * entries become writable. If it is not, some do and others do not, and it is not known
+ * here which.
  */
 static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 						     pgprot_t newprot,
@@ -30,20 +30,21 @@ static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 	if (cp_flags & MM_CP_UFFD_WP)
 		return MMU_KEEPS_RO;
 	/*
-	 * Rights stay those of the vma. Who was writable becomes it again if the
-	 * vma's entries are, or, of private memory, by MM_CP_TRY_CHANGE_WRITABLE
-	 * or the hint's fault: only exclusive pages were. But not of hugetlb, and
-	 * not of shared memory that was mapped before writes were tracked.
+	 * The rights of the vma stay. An entry that was writable becomes writable
+	 * again in two cases: the vma's vm_page_prot is writable, or the memory is
+	 * private, by MM_CP_TRY_CHANGE_WRITABLE or the fault of the hint (only
+	 * exclusive pages were writable). It may not become writable for hugetlb,
+	 * or for shared memory that was mapped before writes were tracked.
 	 */
 	if (cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_RESOLVE)) {
 		keeps = MMU_KEEPS_RO;
 		if (pte_write(pfn_pte(0, vma->vm_page_prot)) ||
 		    !(is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SHARED))
 			keeps = MMU_KEEPS_ALL;
-		/* That accesses fault is what a hint is for. */
+		/* A hint makes accesses fault. */
 		return cp_flags & MM_CP_PROT_NUMA ? keeps & ~MMU_KEEPS_NOFAULT : keeps;
 	}
-	/* What a key denies is not in the page tables. */
+	/* The page tables do not show what a protection key denies. */
 	if (vma_pkey(vma))
 		return keeps;
 	if (vma->vm_flags & VM_READ)
@@ -53,7 +54,7 @@ static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 	return keeps;
 }
 
-/* Where nobody subscribes, nobody needs to know. */
+/* Without subscribers, do not compute the guarantees. */
 static inline unsigned int change_protection_keeps(struct vm_area_struct *vma,
 						   pgprot_t newprot,
 						   unsigned long cp_flags)
@@ -65,8 +66,8 @@ static inline unsigned int change_protection_keeps(struct vm_area_struct *vma,
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 /*
  * Whether __split_huge_pmd() replaces a huge entry by small ones for the same pages:
- * the conditions of __split_huge_pmd_locked(). Whoever says so at the start looks
- * again under the lock whether the entry became the huge zero page.
+ * the conditions of __split_huge_pmd_locked(). An emitter that uses this at the start
+ * must check again under the lock that the entry is not the huge zero page.
  */
 static inline bool pmd_splits_in_place(struct vm_area_struct *vma, pmd_t *pmd,
 				       bool freeze)

@@ -66,7 +66,7 @@ static int mn_stats_open(struct inode *inode, struct file *file)
 	return single_open(file, mn_stats_show, NULL);
 }
 
-/* Any write starts the counts from 0; a count under way may survive it. */
+/* Any write resets the counts to 0. A count under way may survive it. */
 static ssize_t mn_stats_write(struct file *file, const char __user *buf,
 			      size_t count, loff_t *ppos)
 {
@@ -148,7 +148,7 @@ void __mn_note_mm(const struct mmu_notifier *subscription,
 			subscription->ops->needs, result);
 }
 
-/* From mmu_interval_read_retry(), while the tracepoint is on. */
+/* Called by mmu_interval_read_retry() while the tracepoint is on. */
 void __mmu_interval_note_retry(const struct mmu_interval_notifier *sub,
 			       unsigned long seq)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is traced and counted of an invalidation, and of whom it calls.
+ * Tracing and counting of invalidations and of the subscribers that they call.
  */
 #ifndef _MM_MMU_NOTIFIER_TRACE_H
 #define _MM_MMU_NOTIFIER_TRACE_H
@@ -8,16 +8,16 @@
 #include <linux/jump_label.h>
 #include <linux/mmu_notifier.h>
 
-/* What became of a subscriber at the start of a range. */
+/* What the start of a range did with a subscriber. */
 enum mmu_notifier_result {
 	MN_CALLED,
 	MN_KEPT,	/* not called: its needs are kept */
-	MN_WOULD_BLOCK,	/* called, and could not do it without blocking */
+	MN_WOULD_BLOCK,	/* called, and failed because it would have to block */
 };
 
 #include <trace/events/mmu_notifier.h>
 
-/* Out of line, so that nobody pays more than a NOP each while neither is on. */
+/* Out of line: while tracing and statistics are off, each call site is only a NOP. */
 #ifdef CONFIG_MMU_NOTIFIER_STATS
 DECLARE_STATIC_KEY_FALSE(mn_stats);
 #define mn_stats_on()	static_branch_unlikely(&mn_stats)
@@ -38,7 +38,7 @@ mn_note_start(const struct mmu_notifier_range *range)
 		__mn_note_start(range);
 }
 
-/* An interval subscriber was called, or kept. */
+/* An interval subscriber was called, or skipped. */
 static __always_inline void
 mn_note_interval(const struct mmu_interval_notifier *sub,
 		 const struct mmu_notifier_range *range, int result)
@@ -47,7 +47,7 @@ mn_note_interval(const struct mmu_interval_notifier *sub,
 		__mn_note_interval(sub, range, result);
 }
 
-/* The same of a whole-mm subscriber. */
+/* The same for a whole-mm subscriber. */
 static __always_inline void
 mn_note_mm(const struct mmu_notifier *subscription,
 	   const struct mmu_notifier_range *range, int result)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Look whether NUMA hints would change an entry, before anybody is told.
+ * Check whether NUMA hints would change an entry, before subscribers are notified.
  */
 #include <linux/memory-tiers.h>
 #include <linux/mm.h>
@@ -12,14 +12,14 @@
 #include "internal.h"
 #include "numa_hint.h"
 
-/* The scan of top-tier nodes may be off. */
+/* Scanning of top-tier nodes may be off. */
 static bool node_is_scanned(int nid)
 {
 	return sysctl_numa_balancing_mode & NUMA_BALANCING_NORMAL ||
 	       !node_is_toptier(nid);
 }
 
-/* As change_pte_range() decides. What is not present gets no hint. */
+/* The same conditions as in change_pte_range(). An entry that is not present gets no hint. */
 static bool pte_changes(struct vm_area_struct *vma, unsigned long addr, pte_t pte)
 {
 	struct folio *folio;
@@ -41,7 +41,7 @@ static bool pte_changes(struct vm_area_struct *vma, unsigned long addr, pte_t pt
 	return node_is_scanned(folio_nid(folio));
 }
 
-/* As change_huge_pmd() decides; a part of a huge page is split. */
+/* The same conditions as in change_huge_pmd(). A hint for a part of a huge page splits it. */
 static bool huge_pmd_changes(pmd_t pmd, unsigned long addr, unsigned long end)
 {
 	if (end - addr != HPAGE_PMD_SIZE)
@@ -58,7 +58,7 @@ static int look_at_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	struct vm_area_struct *vma = walk->vma;
 	bool changes = false;
 	pte_t *start, *pte;
-	spinlock_t *ptl;	/* of the entries */
+	spinlock_t *ptl;	/* protects the entries */
 
 	cond_resched();
 	ptl = pmd_trans_huge_lock(pmd, vma);
@@ -78,7 +78,7 @@ static int look_at_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	return changes;
 }
 
-/* Too rare to look closer. */
+/* Huge PUDs are too rare to look closer. */
 static int look_at_pud(pud_t *pud, unsigned long addr, unsigned long end,
 		       struct mm_walk *walk)
 {
@@ -95,14 +95,15 @@ static const struct mm_walk_ops look_ops = {
 
 /**
  * numa_hint_changes() - whether NUMA hints would change an entry that is present
- * @vma: where; not hugetlb
- * @addr: start
- * @end: end
+ * @vma: VMA of the range
+ * @addr: start of the range
+ * @end: end of the range
  *
  * An entry that begins to qualify after the look is left for the next scan.
  *
- * Context: the mmap lock is held.
- * Return: false if no such entry would change. True as well where nobody is told.
+ * Context: the caller holds the mmap lock.
+ * Return: false if no present entry would change. Always true for hugetlb, and if the mm has
+ * no subscribers.
  */
 bool numa_hint_changes(struct vm_area_struct *vma, unsigned long addr,
 		       unsigned long end)

@@ -10,55 +10,52 @@
 /**
  * DOC: guarantees of an invalidation
  *
- * An emitter says in the flags of mmu_notifier_range_init() what stays true of the
- * whole range, from the start of the invalidation until another invalidation of the
- * same address takes it away. Nothing is kept unless the emitter says so. No page
- * table is locked at the start, so the emitter decides by what cannot change until
- * the end.
+ * The code that invalidates a range (the emitter) says in the flags of
+ * mmu_notifier_range_init() what stays true for the whole range. It stays true from the
+ * start of the invalidation until another invalidation of the same address does not keep
+ * it. Without flags, nothing is kept. No page table is locked at the start, so the emitter
+ * decides by what cannot change until the end.
  *
- * %MMU_KEEPS_MAPPED: where the range maps a page it still maps that page
- * afterwards. So whatever happens to the page next - reclaim, migration, copy
- * on write - finds this mapping and invalidates again. A page that is alive
- * but no longer mapped here is not kept: its fate is not announced to this mm.
+ * %MMU_KEEPS_MAPPED: each page that the range maps stays mapped there. So whatever
+ * happens to the page next (reclaim, migration, copy on write) finds this mapping and
+ * invalidates again. If the page stays alive but is no longer mapped here, MAPPED is not
+ * kept: what happens to it later does not notify this mm.
  *
- * %MMU_KEEPS_READ: where reading was permitted it stays permitted. Rights of a
- * protection key do not count: no invalidation announces that a thread changes
- * them. But mprotect() can give memory a key, so where the memory has one
- * afterwards, mprotect() keeps neither READ nor WRITE.
+ * %MMU_KEEPS_READ: where reading was permitted, it stays permitted. The rights of a
+ * protection key do not count: a thread changes them without an invalidation. But
+ * mprotect() can give memory a key. If the memory has one afterwards, mprotect() keeps
+ * neither READ nor WRITE.
  *
- * %MMU_KEEPS_WRITE: where writing was permitted it stays permitted, and nobody
+ * %MMU_KEEPS_WRITE: where writing was permitted, it stays permitted, and nobody
  * relies on the next write to fault: not copy on write, nor dirty, soft-dirty
  * or write-protect tracking.
  *
- * %MMU_KEEPS_NOFAULT: an access that is kept by the others does not begin to
- * fault. A NUMA hint does not keep this: it makes accesses fault that stay
- * permitted, to learn who uses the memory. A secondary MMU through which such
- * users come (KVM) has to fault as well. Faults that only set the accessed flag,
- * where software does that, do not count.
+ * %MMU_KEEPS_NOFAULT: an access that stays permitted does not begin to fault. A NUMA
+ * hint does not keep this: it makes permitted accesses fault, to learn who uses the
+ * memory. A secondary MMU whose users count as such (KVM) must fault, too. Faults that
+ * only set the accessed flag, on CPUs where software does so, do not count.
  *
- * The split of the huge zero page maps the small zero page instead, and so keeps
- * nothing.
+ * A split of the huge zero page maps the small zero page instead, and so keeps nothing.
  *
- * What a device has of its own is no part of it: an entry for its memory
- * (device-private) and its exclusive access to a page may become less where all is
- * kept, and fork ends exclusive access. Who has such needs everything.
+ * State of a device is not part of the contract. An entry for device-private memory and
+ * exclusive access to a page may be lost although all is kept, and fork ends exclusive
+ * access. A subscriber that has such state needs everything.
  *
- * A subscriber says what it needs when it subscribes: an interval subscriber by
- * mmu_interval_notifier_insert_needs(), one for the whole mm in its ops. It is
- * not called for an invalidation that keeps all of that. Which page tables hold
- * the page, of which size their entries are, and whether the page is young are no
- * part of the contract: a subscriber that depends on these needs everything, that
- * is, it leaves its needs at 0.
+ * A subscriber says what it needs when it subscribes: an interval subscriber with
+ * mmu_interval_notifier_insert_needs(), a subscriber of the whole mm in its ops. An
+ * invalidation that keeps all of its needs does not call it. These are not part of the
+ * contract: which page tables hold the page, the size of their entries, and whether the
+ * page is young. A subscriber that depends on them needs everything: it leaves its needs
+ * at 0.
  *
- * Without CONFIG_MMU_NOTIFIER_KEEPS the guarantees are 0: nobody says any, and
- * nobody is left out.
+ * Without CONFIG_MMU_NOTIFIER_KEEPS all guarantees are 0, and every subscriber is called.
  */
 #ifdef CONFIG_MMU_NOTIFIER_KEEPS
 #define MMU_KEEPS_MAPPED	BIT(1)
 #define MMU_KEEPS_READ		BIT(2)
 #define MMU_KEEPS_WRITE		BIT(3)
 #define MMU_KEEPS_NOFAULT	BIT(4)
-/* In the initializer of struct mmu_notifier_ops, without a comma behind it */
+/* For the initializer of struct mmu_notifier_ops, without a comma after it */
 #define MMU_NOTIFIER_NEEDS(bits)	.needs = (bits),
 #else
 #define MMU_KEEPS_MAPPED	0
@@ -67,7 +64,7 @@
 #define MMU_KEEPS_NOFAULT	0
 #define MMU_NOTIFIER_NEEDS(bits)
 #endif
-/* What is needed to read, and to read and write, by who does not care for faults */
+/* Needs of a subscriber that reads, or reads and writes, and does not care about faults */
 #define MMU_NEEDS_RO		(MMU_KEEPS_MAPPED | MMU_KEEPS_READ)
 #define MMU_NEEDS_RW		(MMU_NEEDS_RO | MMU_KEEPS_WRITE)
 /* What a write protection keeps */

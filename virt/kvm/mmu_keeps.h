@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What KVM keeps when an invalidation keeps it.
+ * What KVM keeps when an invalidation keeps it: the rules.
  */
 #ifndef __KVM_MMU_KEEPS_H__
 #define __KVM_MMU_KEEPS_H__
@@ -8,32 +8,32 @@
 #include <linux/mmu_notifier.h>
 
 /*
- * What holds, always: an SPTE, or the kernel address in a pfn cache, is never more than
- * what the host's page table says. It is for the frame that is mapped there. It permits
- * writes only where they are permitted, and nobody relies on the next one to fault.
+ * The invariant: an SPTE, or the kernel address in a pfn cache, never permits more than the
+ * host's page table. It maps the same frame. It permits a write only if the host's page
+ * table permits it, and nobody relies on the next write to fault.
  *
- * Who changes the page table tells KVM before, which takes away what the change does not
- * keep, and flushes. Until the end of the range, and for what was looked up before it,
- * nobody puts anything back: a fault looks at mmu_invalidate_in_progress and
- * mmu_invalidate_seq under mmu_lock, the refresh of a pfn cache at
- * mn_active_invalidate_count and mmu_invalidate_seq under the cache's lock. That is so
- * for each range that KVM is told of, whatever is kept.
+ * An emitter notifies KVM before it changes the page table. KVM then drops what the change
+ * does not keep, and flushes. Until the end of the range, nobody installs anything for it,
+ * and nobody installs what was looked up before the end: a fault checks
+ * mmu_invalidate_in_progress and mmu_invalidate_seq under mmu_lock; the refresh of a pfn
+ * cache checks mn_active_invalidate_count and mmu_invalidate_seq under the cache's lock.
+ * This holds for each range that KVM is notified of, whatever the range keeps.
  *
- * KVM is not told of a range that keeps all that it depends on (KVM_MMU_NEEDS). So it
- * is not counted either, and nobody retries: what a fault looks up before, during and
- * after it is the same frame with the same rights. The size of the host's entries may
- * differ. An SPTE that is larger than these does no harm: each later change of a part of
- * what it maps zaps or write-protects all of it. A change of a part that was announced
- * before, and splits the host's entry only afterwards, does not, so no huge SPTE is put
- * in while a part of what it would map is invalidated.
+ * A range that keeps all that KVM needs (KVM_MMU_NEEDS) skips KVM. KVM does not count it,
+ * and nobody retries for it: before, during and after it, a fault finds the same frame with
+ * the same rights. Only the size of the host's entries may differ. An SPTE that is larger
+ * than the host's entry is safe, because each later change of a part of it zaps or
+ * write-protects all of it. One case needs care: a change of a part may have notified KVM
+ * already, and split the host's entry only now. It does not zap an SPTE that is installed in
+ * between. So KVM installs no huge SPTE while a part of its range is invalidated.
  *
- * The emitter waits in the start for mmu_lock and for the lock of each pfn cache. An
- * update of the memslots waits for the end of all ranges that KVM was told of. Nobody
- * waits for one that it was not told of.
+ * The start of a range waits for mmu_lock and for the lock of each pfn cache. An update of
+ * the memslots waits for the end of all ranges that KVM was notified of. Nobody waits for a
+ * range that skips KVM.
  */
 #ifdef CONFIG_KVM_MMU_KEEPS
 #define kvm_range_keeps(range, needs)	mmu_notifier_range_keeps(range, needs)
-/* Of NUMA hints KVM is told: its faults are how the host learns who uses the memory. */
+/* NUMA hints do not skip KVM: from its faults the host learns who uses the memory. */
 #define KVM_MMU_NEEDS			MMU_KEEPS_ALL
 #define KVM_MMU_NOTIFIER_NEEDS		MMU_NOTIFIER_NEEDS(KVM_MMU_NEEDS)
 #else

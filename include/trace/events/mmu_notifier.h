@@ -68,17 +68,17 @@ DECLARE_EVENT_CLASS(mmu_notifier_range,
 		  show_mmu_keeps(__entry->keeps), __entry->blockable)
 );
 
-/* An invalidation of a range begins, in an mm that has had subscribers. */
+/* An invalidation of a range starts, in an mm that has or had subscribers. */
 DEFINE_EVENT(mmu_notifier_range, mmu_notifier_range_start,
 	     TP_PROTO(const struct mmu_notifier_range *range),
 	     TP_ARGS(range));
 
-/* It ends. There is no end to a range that could not start without blocking. */
+/* An invalidation ends. If a start failed because it would block, there is no end. */
 DEFINE_EVENT(mmu_notifier_range, mmu_notifier_range_end,
 	     TP_PROTO(const struct mmu_notifier_range *range),
 	     TP_ARGS(range));
 
-/* A subscriber was called at the start of a range, or was not. */
+/* The start of a range called a subscriber, or skipped it. */
 TRACE_EVENT(mmu_notifier_subscriber,
 
 	TP_PROTO(const struct mmu_notifier_range *range, void *fn,
@@ -148,7 +148,7 @@ DEFINE_EVENT(mmu_interval, mmu_interval_wait,
 	     TP_PROTO(const struct mmu_interval_notifier *sub, unsigned long seq),
 	     TP_ARGS(sub, seq));
 
-/* mmu_interval_read_try_begin() gives up rather than wait. */
+/* mmu_interval_read_try_begin() returns false instead of waiting. */
 DEFINE_EVENT(mmu_interval, mmu_interval_busy,
 	     TP_PROTO(const struct mmu_interval_notifier *sub, unsigned long seq),
 	     TP_ARGS(sub, seq));
@@ -158,7 +158,7 @@ DEFINE_EVENT(mmu_interval, mmu_interval_retry,
 	     TP_PROTO(const struct mmu_interval_notifier *sub, unsigned long seq),
 	     TP_ARGS(sub, seq));
 
-/* The last range that called an interval subscriber ended: waiters are woken. */
+/* The last range that called an interval subscriber ended: it wakes the waiters. */
 TRACE_EVENT(mmu_interval_wake,
 
 	TP_PROTO(const void *subscriptions, unsigned long seq),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names of why a range is invalidated, for the events of whoever is told of it: its
- * cause, or its event where the kernel has no causes.
+ * Names of the reasons why a range is invalidated, for the trace events of subscribers: its
+ * cause, or its event if the kernel has no causes.
  */
 #ifndef _TRACE_MISC_MMU_NOTIFIER_H
 #define _TRACE_MISC_MMU_NOTIFIER_H
