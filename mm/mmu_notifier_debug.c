@@ -170,7 +170,8 @@ again:
 static bool has_holes(const struct mmu_notifier_range *range)
 {
 	return range->event == MMU_NOTIFY_PROTECTION_VMA ||
-	       range->event == MMU_NOTIFY_SOFT_DIRTY;
+	       range->event == MMU_NOTIFY_SOFT_DIRTY ||
+	       range->event == MMU_NOTIFY_CLEAR;
 }
 
 /* The first address from @addr on that is in a vma */

@@ -28,7 +28,8 @@
  *
  * %MMU_KEEPS_WRITE: where writing was permitted, it stays permitted, and nobody
  * relies on the next write to fault: not copy on write, nor dirty, soft-dirty
- * or write-protect tracking.
+ * or write-protect tracking. An entry may still become read-only, as after
+ * the failed migration of a NUMA hint: then the next write faults, and nobody needs it to.
  *
  * %MMU_KEEPS_NOFAULT: an access that stays permitted does not begin to fault. A NUMA
  * hint does not keep this: it makes permitted accesses fault, to learn who uses the

@@ -8,9 +8,9 @@
 #include <linux/mmu_notifier.h>
 
 /*
- * The invariant: an SPTE, or the kernel address in a pfn cache, never permits more than the
- * host's page table. It maps the same frame. It permits a write only if the host's page
- * table permits it, and nobody relies on the next write to fault.
+ * The invariant: an SPTE, what a TLB has of it, or the kernel address in a pfn cache, never
+ * permits more than the host's page table. It maps the same frame. It permits a write only if
+ * the host's page table permits it, and nobody relies on the next write to fault.
  *
  * An emitter notifies KVM before it changes the page table. KVM then drops what the change
  * does not keep, and flushes. Until the end of the range, nobody installs anything for it,
@@ -20,12 +20,16 @@
  * This holds for each range that KVM is notified of, whatever the range keeps.
  *
  * A range that keeps all that KVM needs (KVM_MMU_NEEDS) skips KVM. KVM does not count it,
- * and nobody retries for it: before, during and after it, a fault finds the same frame with
- * the same rights. Only the size of the host's entries may differ. An SPTE that is larger
- * than the host's entry is safe, because each later change of a part of it zaps or
- * write-protects all of it. One case needs care: a change of a part may have notified KVM
- * already, and split the host's entry only now. It does not zap an SPTE that is installed in
- * between. So KVM installs no huge SPTE while a part of its range is invalidated.
+ * and nobody retries for it. After it, a fault finds the same frame as before it, and no
+ * fewer rights. It may find more: the end of userfaultfd's write protection permits writes.
+ * So a fault that looked before may install a read-only SPTE over a writable one, which a TLB
+ * may still have. Write protection therefore flushes for SPTEs that are read-only, too.
+ *
+ * The size of the host's entries may differ after such a range. An SPTE that is larger than
+ * the host's entry is safe, because each later change of a part of it zaps or write-protects
+ * all of it. One case needs care: a change of a part may have notified KVM already, and split
+ * the host's entry only now. It does not zap an SPTE that is installed in between. So KVM
+ * installs no huge SPTE while a part of its range is invalidated.
  *
  * The start of a range waits for mmu_lock and for the lock of each pfn cache. An update of
  * the memslots waits for the end of all ranges that KVM was notified of. Nobody waits for a
