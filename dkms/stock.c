@@ -50,7 +50,7 @@ static bool stock_invalidate(struct mmu_interval_notifier *sub,
 	};
 
 	/* Nothing that is needed goes away: what was begun stays begun. */
-	if (!(n->needs & ~keeps(range->event)))
+	if (n->needs && !(n->needs & ~keeps(range->event)))
 		return true;
 	if (!n->ops->invalidate(n, &r, cur_seq))
 		return false;
@@ -69,7 +69,7 @@ static const struct mmu_interval_notifier_ops stock_ops = {
  * @start: user address
  * @length: bytes
  * @ops: what to call
- * @needs: MMU_KEEPS_*, not 0
+ * @needs: MMU_KEEPS_*, or 0: everything
  *
  * Context: process context; may sleep. Must not hold what an invalidation waits for.
  * Return: 0 or a negative errno.

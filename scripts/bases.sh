@@ -51,7 +51,8 @@ fetch() {
 parts=(Makefile Kbuild .gitattributes '*Kconfig*' '*/Makefile*' '*/Kbuild*' 'scripts/*' 'include/*'
 	'arch/x86/*' 'mm/*' 'kernel/*' 'lib/*' 'virt/*' 'fs/*.h' 'fs/proc/*' 'drivers/vhost/*'
 	'net/*.h' 'block/*.h' 'tools/*.h' 'tools/objtool/*' 'tools/lib/*' 'tools/arch/x86/*'
-	'tools/scripts/*' 'tools/build/*' 'Documentation/admin-guide/*index.rst')
+	'tools/scripts/*' 'tools/build/*' 'Documentation/admin-guide/*index.rst'
+	Documentation/mm/mmu_notifier.rst)
 unpack() {
 	rm -rf "$tree" "$tree.new" "$base" "$cache/build"
 	mkdir -p "$tree.new"

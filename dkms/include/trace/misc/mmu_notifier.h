@@ -52,7 +52,7 @@ struct stock_notifier_ops {
  * struct stock_notifier - an interval notifier that knows when it may begin
  * @sub: the kernel's
  * @ops: ours
- * @needs: MMU_KEEPS_*
+ * @needs: MMU_KEEPS_*, or 0: everything
  * @begin: work that waits for the end of invalidations, and then sets @seq
  * @seq: of the last begin; out of date as soon as @sub is invalidated again
  */
@@ -92,6 +92,8 @@ static inline bool mmu_interval_read_try_begin(struct stock_notifier *n, unsigne
 #define mmu_interval_notifier		stock_notifier
 #define mmu_interval_notifier_ops	stock_notifier_ops
 #define mmu_interval_notifier_insert_needs stock_notifier_insert
+#define mmu_interval_notifier_insert(n, mm, start, length, ops)		\
+	stock_notifier_insert(n, mm, start, length, ops, 0)
 #define mmu_interval_notifier_remove	stock_notifier_remove
 #define mmu_interval_read_retry		stock_read_retry
 #define mmu_interval_set_seq		stock_set_seq
