@@ -44,15 +44,8 @@ fi
 
 mkdir -p "$out" || die "cannot create $out"
 build_base
-# The same with raw pointers, and nothing but vhost to build.
-bound=$cache/build/bound
-[ -d "$bound" ] || cp -a "$cache/build/cost" "$bound"
-trap 'git -C "$tree" checkout -q .' EXIT
-git -C "$tree" apply "$here/bench/bound.patch" || die "bench/bound.patch does not apply; rebase it"
-scripts/build.sh config "$tree" "$bound" configs/vm.config configs/cost.config
-step "building the bound"
-logged kernel-bound kmake "$tree" "$bound" bzImage || exit 1
-git -C "$tree" checkout -q .
+# The same with raw pointers
+build_patched bound
 
 rm -f "$out"/{count,time,holds}*
 how=(count time)

@@ -39,3 +39,14 @@ metadata() {
 		grep -oE '__[gp][eu]t_user_[a-z0-9_]+$' "$cache/build/vm/System.map"
 	} | sort -u
 }
+
+# build_patched NAME: the base with bench/NAME.patch, which changes vhost only
+build_patched() (
+	out=$cache/build/$1
+	[ -d "$out" ] || cp -a "$cache/build/cost" "$out"
+	trap 'git -C "$tree" checkout -q .' EXIT
+	git -C "$tree" apply "$here/bench/$1.patch" || die "bench/$1.patch does not apply; rebase it"
+	scripts/build.sh config "$tree" "$out" configs/vm.config configs/cost.config
+	step "building $1"
+	logged "kernel-$1" kmake "$tree" "$out" bzImage
+)

@@ -43,7 +43,7 @@ for p in "$patches"/*.patch; do
 		"$here/$p" || note "checkpatch: $p"
 done
 
-for p in bench/bound.patch tests/mutants/lies.patch; do
+for p in bench/{bound,floor}.patch tests/mutants/lies.patch; do
 	git -C "$tree" apply --check "$here/$p" || note "$p does not apply; rebase it"
 done
 
