@@ -3,7 +3,6 @@
  * Traces and statistics of MMU-notifier invalidations.
  */
 #include <linux/debugfs.h>
-#include <linux/export.h>
 #include <linux/jump_label.h>
 #include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
@@ -147,12 +146,3 @@ void __mn_note_mm(const struct mmu_notifier *subscription,
 	note_subscriber(range, subscription->ops->invalidate_range_start,
 			subscription->ops->needs, result);
 }
-
-/* Called by mmu_interval_read_retry() while the tracepoint is on. */
-void __mmu_interval_note_retry(const struct mmu_interval_notifier *sub,
-			       unsigned long seq)
-{
-	trace_mmu_interval_retry(sub, seq);
-}
-EXPORT_SYMBOL_GPL(__mmu_interval_note_retry);
-EXPORT_TRACEPOINT_SYMBOL_GPL(mmu_interval_retry);

@@ -58,11 +58,12 @@ say "sparse and W=1"
 # sparse does not see that pte_offset_map_lock() takes a lock.
 known="context imbalance in 'look\(_at_pmd\)\?'"
 objects=(drivers/vhost/ringmap{,_map,_control,_windows}.o drivers/vhost/vhost.o mm/mmu_notifier.o
-	mm/mmu_notifier_trace.o mm/numa_hint.o mm/mprotect.o mm/hugetlb.o lib/test_mmu_notifier.o)
+	mm/mmu_{notifier,interval}_trace.o mm/numa_hint.o mm/mprotect.o mm/hugetlb.o
+	lib/test_mmu_notifier.o)
 (cd "$out" && rm -f "${objects[@]}")
 logged lint kmake "$tree" "$out" W=1 C=1 "${objects[@]}" || exit 1
 grep -E '(warning|error):' "$logs/lint.log" | sed "s|$tree/||" |
-	grep -E '^[^ ]*(ringmap|mmu_notifier|numa_hint)|ringmap_|mn_|read_try_begin|_keeps|_cause' |
+	grep -E '^[^ ]*(ringmap|mmu_notifier|mmu_interval|numa_hint)|ringmap_|mn_|read_try_begin|_keeps|_cause' |
 	grep -v "$known" >&2 &&
 	note "sparse or the compiler warns about our code"
 

@@ -6,8 +6,6 @@
 #define _LINUX_MMU_NOTIFIER_CAUSE_H
 
 #ifdef CONFIG_MMU_NOTIFIER_CAUSES
-#include <linux/tracepoint-defs.h>
-
 /**
  * enum mmu_notifier_cause - why the page tables of a range change
  * @MMU_CAUSE_UNKNOWN: the emitter gave no cause. Keeps nothing.
