@@ -2,6 +2,8 @@
 # emitters.sh [TREE]: list where the tree invalidates ranges, with the cause that is
 # given, and fail if one gives none: every mmu_notifier_range_init() and every
 # initialised struct mmu_notifier_range needs one before the range is started.
+# Then count what is added to existing files of mm and fs, without tracing, debug option and
+# hint patch, and fail if it is more than 80 lines of C.
 . scripts/common.sh
 
 cd "${1:-$tree}" || die "no tree; run 'make tree'"
@@ -43,3 +45,15 @@ grep -rlE 'mmu_notifier_range_init|struct mmu_notifier_range [a-z_]+ = ' --inclu
 		printf "%d emitters, %d without a cause\n", seen, bad
 		exit bad > 0 || seen < 30
 	}'
+
+cd "$here/$patches"
+awk '
+	/^\+\+\+ / { file = substr($2, 3); next }
+	/^\+/ && file ~ /^(mm|fs)\// { n[file]++; if (file ~ /[.][ch]$/) c++; else rest++ }
+	END {
+		for (file in n)
+			printf "%4d %s\n", n[file], file | "sort -k 2"
+		close("sort -k 2")
+		printf "%d lines of C added in existing files of mm and fs, and %d of Kconfig\n", c, rest
+		exit c > 80
+	}' mm-{interval-read-try,keeps,needs,no-secondary-tlbs,keeps-test}.patch
