@@ -24,7 +24,7 @@
 
 #include "test_mmu_notifier_uapi.h"
 
-#define MAX_SUBS	1100
+#define MAX_SUBS	10100
 #define MAX_PAGES	4096
 #define MAX_MS		10000
 

@@ -358,6 +358,53 @@ static void mn_test_insert_holds(struct kunit *test)
 	mmu_interval_notifier_remove(&p->sub);
 }
 
+#if defined(CONFIG_MMU_NOTIFIER_CAUSES) && defined(CONFIG_SMP)
+/* Of those that a range passes, how many while somebody holds the lock: nobody else wants it. */
+struct mn_passed {
+	struct mm_struct *mm;
+	int all;
+	int locked;
+};
+
+static void mn_note_passed(void *data, const struct mmu_notifier_range *range,
+			   void *fn, unsigned int needs, int result)
+{
+	struct mn_passed *passed = data;
+
+	if (range->mm != passed->mm)
+		return;
+	passed->all++;
+	if (spin_trylock(&range->mm->notifier_subscriptions->lock))
+		spin_unlock(&range->mm->notifier_subscriptions->lock);
+	else
+		passed->locked++;
+}
+
+/* Soft-dirty is cleared in the whole mm, where @many are left out and nobody is called. */
+static void mn_whole_mm(struct kunit *test, int many)
+{
+	struct mn_passed passed = { .mm = test->priv };
+	struct mmu_notifier_range range;
+
+	KUNIT_ASSERT_EQ(test, 0, register_trace_mmu_notifier_subscriber(mn_note_passed,
+									&passed));
+	mmu_notifier_range_init(&range, MMU_NOTIFY_SOFT_DIRTY, MMU_KEEPS_RO,
+				test->priv, 0, -1UL);
+	mmu_notifier_invalidate_range_start(&range);
+	mmu_notifier_invalidate_range_end(&range);
+	unregister_trace_mmu_notifier_subscriber(mn_note_passed, &passed);
+	tracepoint_synchronize_unregister();
+	KUNIT_EXPECT_EQ(test, passed.all, many);
+	KUNIT_EXPECT_EQ(test, passed.locked, min(many, MN_KEPT_UNDER_LOCK));
+	kunit_info(test, "%d left out, %d of them while the lock is held\n",
+		   passed.all, passed.locked);
+}
+#else
+static void mn_whole_mm(struct kunit *test, int many)
+{
+}
+#endif
+
 /*
  * Of many who are left out, some are passed under the lock, however many there are;
  * and the others after it, so that whoever comes last is called.
@@ -403,6 +450,7 @@ static void mn_test_bounded(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, mn_active(test), 0);
 		if (many[i] <= MN_KEPT_UNDER_LOCK)
 			KUNIT_EXPECT_EQ(test, mn_seq(test), before);
+		mn_whole_mm(test, many[i]);
 
 		/* Nodes are ordered by their start: this one is the last. */
 		last = mn_interval(test, PAGE_SIZE, 0);
