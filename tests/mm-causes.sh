@@ -10,7 +10,8 @@ grep -v '^# row:' "$out" | grep -E '^not ok|# SKIP' >&2 || true
 printf '%-16s %-35s %5s  %-25s %7s %7s %7s\n' cause 'provoked by' seen keeps \
 	'needs 0' M+R M+R+W
 sed -n 's/^# row: //p' "$out"
-sed -n 's/^# hint: /numa hints, /p' "$out"
+sed -n 's/^# hint: /numa hints, /p; s/^# moving: /while moved, /p' "$out"
+sed -n 's/^# \(.* left out, .*\)/a range of the whole mm: \1/p' "$out"
 awk -v all="$(sed -n 's/^\tMMU_CAUSE_\([A-Z_]*\),$/\L\1/p' include/linux/mmu_notifier_cause.h |
 	grep -vx unknown)" '
 	/^# row:/ && $(NF - 4) + 0 > 0 { seen[$3] }

@@ -7,7 +7,7 @@ suites=(vhost mm faults owner base debugfs null vsock scsi zcopy)
 # suite_of TEST: the suite that has the test of this name
 suite_of() {
 	case $1 in
-	cause.* | keep.* | global.*) echo mm ;;
+	cause.* | keep.* | moving.* | global.*) echo mm ;;
 	faults.* | odd.* | reverted_2019.*) echo faults ;;
 	owner.* | busy.* | first_notifier.*) echo owner ;;
 	base.* | debugfs.* | null.* | vsock.* | scsi.* | zcopy.*) echo "${1%%.*}" ;;

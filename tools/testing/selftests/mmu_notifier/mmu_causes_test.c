@@ -614,6 +614,8 @@ TEST(kunit)
 		bad += !!strstr(line, "not ok ");
 		if (strstr(line, "not ok ") || strstr(line, "EXPECT"))
 			TH_LOG("%s", line);
+		if (strstr(line, "while the lock is held"))
+			printf("# %s", strstr(line, ": ") ? strstr(line, ": ") + 2 : line);
 	}
 	fclose(f);
 	EXPECT_EQ(bad, 0);
@@ -740,6 +742,38 @@ TEST_F(cause, memory_failure)
 	ASSERT_EQ(mmap(at, page, PROT_READ | PROT_WRITE, MAP_FIXED |
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), at);
 	EXPECT_SAME_PAGE(&self->w, true);
+}
+
+static int open_file(const char *name)
+{
+	const char *dir = getenv("MMU_CAUSES_DIR");
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir ?: "/mnt", name);
+	return open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+}
+
+/* What can be read again is unmapped as by reclaim, and nobody gets a signal. */
+TEST_F(cause, memory_failure_clean)
+{
+	int fd = open_file("memory_failure");
+	uint64_t v[512] = { 0x600d };
+	char *at;
+	int i;
+
+	ASSERT_EQ(pwrite(fd, v, page, 0), (ssize_t)page);
+	ASSERT_EQ(fsync(fd), 0);
+	at = map(page, MAP_SHARED, fd);
+	ASSERT_NE(at, NULL);
+	ASSERT_EQ(get(at), 0x600d);
+	ASSERT_EQ(watch(&self->w, at, page, false), NSUBS);
+	ASSERT_EQ(madvise(at, page, MADV_HWPOISON), 0);
+	EXPECT_CAUSE("unmap_folio", "MADV_HWPOISON, clean page of a file", NOTHING);
+	for (i = 0; i < NSUBS; i++)
+		EXPECT_TRUE(same_frame(&self->w, i)) TH_LOG("the poisoned page is kept");
+	EXPECT_EQ(get(at), 0x600d) TH_LOG("it was not read again");
+	EXPECT_SAME_PAGE(&self->w, true);
+	close(fd);
 }
 
 TEST_F(cause, migrate)
@@ -1091,34 +1125,52 @@ static bool scan(int times)
 	return scan_seq() >= seq;
 }
 
-/*
- * Pages of their own vma, on the node of this CPU or on the other one. We stay on the
- * CPU, so that it remains so.
- */
-static char *map_on(bool other)
+/* Take memory from the node of this CPU, or from the other one, and stay on the CPU. */
+static bool memory_from(bool other)
 {
-	size_t len = HINTS * page;
-	char *at = mmap(NULL, len + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1, 0);
 	unsigned int cpu, node = 0;
 	unsigned long nodes;
 	cpu_set_t here;
 
-	if (at == MAP_FAILED || syscall(SYS_getcpu, &cpu, &node, NULL))
-		return NULL;
+	if (syscall(SYS_getcpu, &cpu, &node, NULL))
+		return false;
 	CPU_ZERO(&here);
 	CPU_SET(cpu, &here);
 	if (sched_setaffinity(0, sizeof(here), &here) ||
 	    syscall(SYS_getcpu, &cpu, &node, NULL))
-		return NULL;
-	at += page;
+		return false;
 	nodes = 1UL << (other ? !node : node);
-	if (mprotect(at, len, PROT_READ | PROT_WRITE) ||
-	    madvise(at, len, MADV_NOHUGEPAGE) ||
-	    syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 8 * sizeof(nodes)))
+	return !syscall(SYS_set_mempolicy, MPOL_BIND, &nodes, 8 * sizeof(nodes));
+}
+
+static bool memory_from_anywhere(void)
+{
+	return !syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0);
+}
+
+/* A vma of its own, of which no page is there */
+static char *own_vma(int flags, int fd)
+{
+	size_t len = HINTS * page;
+	char *at = mmap(NULL, len + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+
+	if (at == MAP_FAILED ||
+	    mmap(at + page, len, PROT_READ | PROT_WRITE, MAP_FIXED | flags, fd, 0) != at + page ||
+	    madvise(at + page, len, MADV_NOHUGEPAGE))
 		return NULL;
-	memset(at, 1, len);
-	return syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0) ? NULL : at;
+	return at + page;
+}
+
+/* Pages of their own vma, on the node of this CPU or on the other one. */
+static char *map_on(bool other)
+{
+	char *at = own_vma(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	if (!at || !memory_from(other))
+		return NULL;
+	memset(at, 1, HINTS * page);
+	return memory_from_anywhere() ? at : NULL;
 }
 
 static long minor_faults(void)
@@ -1618,15 +1670,6 @@ TEST_F(cause, hugetlb_unshare)
 	EXPECT_SAME_PAGE(&self->w, true);
 }
 
-static int open_file(const char *name)
-{
-	const char *dir = getenv("MMU_CAUSES_DIR");
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", dir ?: "/mnt", name);
-	return open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-}
-
 TEST_F(cause, mkclean)
 {
 	int fd = open_file("mkclean");
@@ -1718,6 +1761,215 @@ TEST_F(cause, uprobe)
 	EXPECT_SAME_PAGE(&self->w, false);
 	write_file(TRACE "events/mmu_causes_test/enable", "0");
 	write_file(TRACE "uprobe_events", "\n");
+}
+
+/* --- what is kept while the pages are reclaimed and migrated --- */
+
+enum memory { SMALL, HUGE_PAGE, SHMEM, HUGETLB };
+
+FIXTURE(moving) {
+	struct watch w;
+	char *at;
+	size_t len;
+	int uffd;
+};
+
+FIXTURE_VARIANT(moving) {
+	enum memory memory;
+	const char *name;
+};
+
+FIXTURE_VARIANT_ADD(moving, small) { SMALL, "4K" };
+FIXTURE_VARIANT_ADD(moving, thp) { HUGE_PAGE, "THP" };
+FIXTURE_VARIANT_ADD(moving, shmem) { SHMEM, "shmem" };
+FIXTURE_VARIANT_ADD(moving, hugetlb) { HUGETLB, "hugetlb" };
+
+FIXTURE_SETUP(moving)
+{
+	page = sysconf(_SC_PAGESIZE);
+	truth_only = getenv("MMU_CAUSES_TRUTH_ONLY");
+	if (!has_file(TRACE "trace"))
+		ASSERT_EQ(0, mount("tracefs", "/sys/kernel/tracing", "tracefs",
+				   0, NULL));
+	self->len = page;
+	switch (variant->memory) {
+	case SMALL:
+		self->at = map_anon(page);
+		break;
+	case HUGE_PAGE:
+		write_file(THP "enabled", "madvise");
+		self->at = map_huge(MADV_HUGEPAGE);
+		self->len = HUGE;
+		break;
+	case SHMEM:
+		self->at = map_file(memfd_create("mmu_causes_test", 0), page);
+		break;
+	case HUGETLB:
+		write_file("/proc/sys/vm/nr_hugepages", "8");
+		self->at = map(HUGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
+		self->len = HUGE;
+		break;
+	}
+	ASSERT_NE(self->at, NULL);
+	put(self->at, 1);
+	self->uffd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
+	ASSERT_GE(self->uffd, 0);
+	ASSERT_EQ(uffd_register(self->uffd, self->at, self->len,
+				UFFDIO_REGISTER_MODE_WP), 0);
+	ASSERT_GE(watch(&self->w, self->at, page, true), 0);
+}
+
+FIXTURE_TEARDOWN(moving)
+{
+	close(self->w.fd);
+	close(self->uffd);
+}
+
+/* Somebody else, who reclaims and migrates the memory all the time unless he is to rest */
+struct mover {
+	char *at;
+	size_t len;
+	bool reclaim;
+	atomic_bool stop, rest, rests;
+	atomic_ulong moves;
+};
+
+static void *mover(void *arg)
+{
+	struct mover *m = arg;
+	int node = 0, status;
+	void *pages[] = { m->at };
+
+	while (!m->stop) {
+		m->rests = m->rest;
+		if (m->rests) {
+			sched_yield();
+			continue;
+		}
+		if (m->reclaim && m->moves % 2)
+			madvise(m->at, m->len, MADV_PAGEOUT);
+		node = !node;
+		syscall(SYS_move_pages, 0, 1, pages, &node, &status, 0);
+		m->moves++;
+	}
+	return NULL;
+}
+
+static void let_rest(struct mover *m, bool rest)
+{
+	m->rest = rest;
+	while (m->rests != rest)
+		sched_yield();
+}
+
+static int change_soft_dirty(struct watch *w, char *at, size_t len, int uffd)
+{
+	write_file("/proc/self/clear_refs", "4");
+	return 0;
+}
+
+static int change_rights(struct watch *w, char *at, size_t len, int uffd)
+{
+	return mprotect(at, len, PROT_READ) || mprotect(at, len, PROT_READ | PROT_WRITE);
+}
+
+static int change_wp(struct watch *w, char *at, size_t len, int uffd)
+{
+	return uffd_protect(uffd, at, len, true) || uffd_protect(uffd, at, len, false);
+}
+
+static int change_lazyfree(struct watch *w, char *at, size_t len, int uffd)
+{
+	return madvise(at, len, MADV_FREE);
+}
+
+/* Only what is huge is split. The rest of it is dropped. */
+static int change_split(struct watch *w, char *at, size_t len, int uffd)
+{
+	return madvise(at + HUGE / 2, page, MADV_DONTNEED);
+}
+
+static int change_fork(struct watch *w, char *at, size_t len, int uffd)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(0);
+	return child < 0 || waitpid(child, NULL, 0) != child;
+}
+
+static const struct {
+	const char *what;
+	int (*change)(struct watch *w, char *at, size_t len, int uffd);
+	unsigned int on;	/* bit set of enum memory */
+} changes[] = {
+	{ "soft-dirty",		change_soft_dirty, 15 },
+	{ "mprotect",		change_rights, 15 },
+	{ "uffd_wp, resolve",	change_wp, 15 },
+	{ "fork",		change_fork, 15 },
+	{ "MADV_FREE",		change_lazyfree, 1 << SMALL | 1 << HUGE_PAGE },
+	{ "split",		change_split, 1 << HUGE_PAGE },
+};
+
+/*
+ * Whoever has an address afterwards was not told of a change, and it must be that of the
+ * page that is mapped now: the same frame. Whoever was told has none.
+ */
+TEST_F_TIMEOUT(moving, kept_or_told, 300)
+{
+	struct mover m = {
+		.at = self->at, .len = self->len, .reclaim = variant->memory != HUGETLB,
+		.rest = true,
+	};
+	uint64_t marker = 0x7700000000, v;
+	int i, n, sub, kept, told;
+	pthread_t thread;
+
+	ASSERT_EQ(pthread_create(&thread, NULL, mover, &m), 0);
+	let_rest(&m, true);
+	for (i = 0; i < (int)(sizeof(changes) / sizeof(changes[0])); i++) {
+		if (!(changes[i].on & 1 << variant->memory))
+			continue;
+		for (n = kept = told = 0; n < 200 && (n < 20 || !kept || !told); n++) {
+			/* All take the page as it is now. */
+			if (variant->memory == HUGE_PAGE && !(n % 4))
+				madvise(self->at, HUGE, MADV_COLLAPSE);
+			put(self->at, ++marker);
+			for (sub = 0; sub < NSUBS; sub++) {
+				struct test_mn_access a = {
+					.id = self->w.id[sub], .write = true,
+				};
+
+				ASSERT_EQ(ioctl(self->w.fd, TEST_MN_FILL, &a), 0);
+			}
+			/* Each second time at once: nobody may have moved it, and some keep it. */
+			let_rest(&m, false);
+			if (n % 2)
+				sched_yield();
+			ASSERT_EQ(changes[i].change(&self->w, self->at, self->len,
+						    self->uffd), 0);
+			let_rest(&m, true);
+			for (sub = 0; sub < NSUBS; sub++) {
+				if (!load(&self->w, sub, &v)) {
+					told++;
+					continue;
+				}
+				kept++;
+				EXPECT_TRUE(same_frame(&self->w, sub))
+					TH_LOG("%s, needs %u: another frame",
+					       changes[i].what, subs[sub].needs);
+				EXPECT_EQ(v, get(self->at));
+			}
+			if (store(&self->w, ++marker))
+				EXPECT_EQ(get(self->at), marker);
+		}
+		printf("# moving: %-8s %-18s %4d rounds: %4d addresses kept, %4d dropped\n",
+		       variant->name, changes[i].what, n, kept, told);
+		fflush(stdout);
+	}
+	EXPECT_GT(m.moves, 0);
+	m.stop = true;
+	pthread_join(thread, NULL);
 }
 
 /* --- what is kept is as if nothing had happened --- */
@@ -1816,6 +2068,34 @@ TEST_F(keep, loop)
 	for (i = 0; i < MANY; i++)
 		EXPECT_EQ(info(self->fd, id[i]).calls, 10);
 	write_file(TRACE "events/mmu_notifier/mmu_interval_wake/enable", "0");
+}
+
+/* More than are passed under the lock: the sequence moves, and that is all. */
+TEST_F_TIMEOUT(keep, many, 120)
+{
+	enum { SUBS = 10000 };
+	uint64_t seq, calls = 0, dropped = 0;
+	int i, last;
+
+	for (i = 0; i < SUBS; i++)
+		ASSERT_EQ(add(self->fd, self->at + i % PAGES * page, page,
+			      TEST_MN_INTERVAL, RO), i);
+	ASSERT_EQ(fill(self->fd, SUBS - 1, false), 1);
+	seq = mm_seq(self->fd, self->at);
+	write_file("/proc/self/clear_refs", "4");
+	EXPECT_EQ(mm_seq(self->fd, self->at), seq + 2);
+	for (i = 0; i < SUBS; i++) {
+		calls += info(self->fd, i).calls;
+		dropped += info(self->fd, i).dropped;
+	}
+	EXPECT_EQ(calls, 0);
+	EXPECT_EQ(dropped, 0);
+
+	/* Behind all of them in the tree, and called. */
+	last = add(self->fd, self->at + (PAGES - 1) * page, page, TEST_MN_INTERVAL, NOTHING);
+	write_file("/proc/self/clear_refs", "4");
+	EXPECT_EQ(info(self->fd, last).calls, 1);
+	EXPECT_EQ(info(self->fd, SUBS - 1).calls, 0);
 }
 
 struct filler {
