@@ -2,6 +2,7 @@
 /*
  * Check whether NUMA hints would change an entry, before subscribers are notified.
  */
+#include <linux/debugfs.h>
 #include <linux/memory-tiers.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -11,6 +12,9 @@
 
 #include "internal.h"
 #include "numa_hint.h"
+
+/* /sys/kernel/debug/numa_hint_look: with 0, subscribers are notified as without the option. */
+static bool numa_hint_look __read_mostly = true;
 
 /* Scanning of top-tier nodes may be off. */
 static bool node_is_scanned(int nid)
@@ -102,12 +106,20 @@ static const struct mm_walk_ops look_ops = {
  * An entry that begins to qualify after the look is left for the next scan.
  *
  * Context: the caller holds the mmap lock.
- * Return: false if no present entry would change. Always true for hugetlb, and if the mm has
- * no subscribers.
+ * Return: false if no present entry would change. Always true for hugetlb, if the mm has
+ * no subscribers, and if the look is switched off.
  */
 bool numa_hint_changes(struct vm_area_struct *vma, unsigned long addr,
 		       unsigned long end)
 {
 	return !mm_has_notifiers(vma->vm_mm) || is_vm_hugetlb_page(vma) ||
+	       !READ_ONCE(numa_hint_look) ||
 	       walk_page_range_vma(vma, addr, end, &look_ops, NULL);
 }
+
+static int __init numa_hint_init(void)
+{
+	debugfs_create_bool("numa_hint_look", 0600, NULL, &numa_hint_look);
+	return 0;
+}
+late_initcall(numa_hint_init);

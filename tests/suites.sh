@@ -51,6 +51,6 @@ choose_workers() {
 without_huge() {
 	printf -- '-V %s ' thp mprotect_thp split numa_hint
 	printf -- '-T %s ' huge_zero_page numa_hint hint_local hint_again hint_pinned hint_threads \
-		hint_huge uffd_move_huge collapse split split_zero_page \
+		hint_huge hint_same hint_same_threads uffd_move_huge collapse split split_zero_page \
 		split_freeze split_shmem migrate_device exclusive exclusive_end
 }

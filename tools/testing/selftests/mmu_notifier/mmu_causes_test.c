@@ -1312,6 +1312,223 @@ TEST_F_TIMEOUT(cause, hint_threads, 300)
 	pthread_join(thread, NULL);
 }
 
+/* --- the look before hints: who is told, and nothing else --- */
+
+#define LOOK	"/sys/kernel/debug/numa_hint_look"
+
+static char *hint_other_node(void)
+{
+	return map_on(true);
+}
+
+static char *hint_local(void)
+{
+	return map_on(false);
+}
+
+/* A child has the same pages. */
+static char *hint_cow(void)
+{
+	char *at = map_on(true);
+
+	if (at && !fork()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	return at;
+}
+
+static char *hint_pinned(void)
+{
+	struct pin_longterm_test pin = {
+		.size = HINTS * page, .flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
+	};
+	int fd = open("/sys/kernel/debug/gup_test", O_RDWR);
+	char *at = map_on(true);
+
+	pin.addr = (uintptr_t)at;
+	return at && !ioctl(fd, PIN_LONGTERM_TEST_START, &pin) ? at : NULL;
+}
+
+static char *hint_zero(void)
+{
+	char *at = own_vma(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	for (int i = 0; at && i < HINTS; i++)
+		get(at + i * page);
+	return at;
+}
+
+/* The pages of a file, which are on the other node, and how they are mapped */
+static char *hint_file(int fd, int flags, bool write)
+{
+	char text[4096] = "";
+	char *at = NULL;
+
+	if (!memory_from(true))
+		return NULL;
+	for (int i = 0; i < HINTS; i++)
+		if (pwrite(fd, text, page, i * page) != (ssize_t)page)
+			return NULL;
+	if (!fsync(fd))
+		at = own_vma(flags, fd);
+	for (int i = 0; at && i < HINTS; i++) {
+		if (write)
+			put(at + i * page, 1);
+		else
+			get(at + i * page);
+	}
+	return memory_from_anywhere() ? at : NULL;
+}
+
+static char *hint_shmem(void)
+{
+	return hint_file(memfd_create("mmu_causes_test", 0), MAP_SHARED, true);
+}
+
+static char *hint_clean(void)
+{
+	return hint_file(open_file("hint_clean"), MAP_PRIVATE, false);
+}
+
+static char *hint_dirty(void)
+{
+	write_file("/proc/sys/vm/dirty_writeback_centisecs", "0");
+	return hint_file(open_file("hint_dirty"), MAP_SHARED, true);
+}
+
+static char *hint_huge(void)
+{
+	char *at = map_huge(MADV_HUGEPAGE);
+
+	return is_huge(at) ? at : NULL;
+}
+
+static char *hint_huge_zero(void)
+{
+	char *at = map(2 * HUGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	at = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
+	write_file(THP "use_zero_page", "1");
+	madvise(at, HUGE, MADV_HUGEPAGE);
+	return get(at) ? NULL : at;
+}
+
+/* The one that forks is first, lest it shares the others. */
+static const struct {
+	const char *what;
+	char *(*map)(void);
+} hint_memory[] = {
+	{ "shared by fork()",	hint_cow },
+	{ "on the other node",	hint_other_node },
+	{ "local",		hint_local },
+	{ "pinned",		hint_pinned },
+	{ "zero page",		hint_zero },
+	{ "shmem",		hint_shmem },
+	{ "clean, of a file",	hint_clean },
+	{ "dirty, of a file",	hint_dirty },
+	{ "huge",		hint_huge },
+	{ "huge zero page",	hint_huge_zero },
+};
+
+#define HINT_MEMORY	((int)(sizeof(hint_memory) / sizeof(hint_memory[0])))
+
+/* How many ranges were invalidated for hints in this memory */
+static int hints_told(char *at)
+{
+	unsigned long first = (uintptr_t)at, last = first + HINTS * page - 1;
+	FILE *f = fopen(TRACE "trace", "r");
+	char line[1024];
+	int told = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		told += line[0] != '#' && strstr(line, "mmu_notifier_range_start:") &&
+			is(value(line, "cause="), "numa_hint") &&
+			strtoul(value(line, "start="), NULL, 16) <= last &&
+			strtoul(value(line, "end="), NULL, 16) > first;
+	if (f)
+		fclose(f);
+	return told;
+}
+
+struct hint_round {
+	bool look, threads;
+};
+
+/* All the memory in one process, which is scanned twice */
+static void hint_round(int from, int to, void *arg)
+{
+	struct hint_round *round = arg;
+	char *at[HINT_MEMORY];
+	pthread_t thread;
+	int i, fd;
+
+	for (i = 0; i < HINT_MEMORY; i++) {
+		at[i] = hint_memory[i].map();
+		if (!at[i]) {
+			fprintf(stderr, "cannot map: %s\n", hint_memory[i].what);
+			_exit(1);
+		}
+	}
+	/* Somebody to tell */
+	fd = open("/dev/test_mmu_notifier", O_RDWR | O_CLOEXEC);
+	if (add(fd, at[1], page, TEST_MN_INTERVAL, NOTHING) < 0 ||
+	    (round->threads && pthread_create(&thread, NULL, wait_for_word, &from)))
+		_exit(1);
+	write_file(LOOK, "%d", round->look);
+	trace_only(NULL, -1UL);
+	if (!scan(2))
+		_exit(1);
+	write_file(LOOK, "1");
+	for (i = 0; i < HINT_MEMORY; i++)
+		say(to, hints_told(at[i]));
+	for (i = 0; i < HINT_MEMORY; i++)
+		say(to, touch(at[i]));
+	for (;;)
+		pause();
+}
+
+/*
+ * With the look, the same entries get hints as without it, and who would be told where
+ * none does is not told.
+ */
+#define EXPECT_SAME_HINTS(several)					\
+do {									\
+	int __got[2][2][HINT_MEMORY], __look, __i;			\
+									\
+	for (__look = 0; __look < 2; __look++) {			\
+		struct hint_round __round = { __look, several };	\
+		struct child __c = spawn(hint_round, &__round);		\
+									\
+		for (__i = 0; __i < 2 * HINT_MEMORY; __i++)		\
+			__got[__look][__i / HINT_MEMORY][__i % HINT_MEMORY] = hear(&__c); \
+		end_child(&__c);					\
+		ASSERT_GE(__got[__look][0][0], 0) TH_LOG("a round failed"); \
+	}								\
+	for (__i = 0; __i < HINT_MEMORY; __i++) {			\
+		printf("# hint: %-20s %-11s base: %d told, %d faults; look: %d told, %d faults\n", \
+		       hint_memory[__i].what, several ? "two threads" : "one thread", \
+		       __got[0][0][__i], __got[0][1][__i],		\
+		       __got[1][0][__i], __got[1][1][__i]);		\
+		EXPECT_GT(__got[0][0][__i], 0);				\
+		EXPECT_EQ(__got[0][1][__i], __got[1][1][__i]);		\
+		EXPECT_EQ(!__got[1][0][__i], !__got[1][1][__i]);	\
+	}								\
+	/* Local memory gets hints from the second thread on. */	\
+	EXPECT_EQ(!!__got[0][1][2], several);				\
+} while (0)
+
+TEST_F_TIMEOUT(cause, hint_same, 300)
+{
+	EXPECT_SAME_HINTS(false);
+}
+
+TEST_F_TIMEOUT(cause, hint_same_threads, 300)
+{
+	EXPECT_SAME_HINTS(true);
+}
+
 static int uffd_open(uint64_t features)
 {
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
