@@ -67,20 +67,26 @@ count "$out/holds" vm ",lockers=$out/holds.lockers,holds=$out/holds.longest" --a
 
 step "the report"
 metadata > "$out/metadata"
-awk -v out="$out" -f bench/lib.awk -f bench/results.awk "$out/metadata" \
+awk -v out="$out" -v results="$out/bench.tsv" -f bench/lib.awk -f bench/results.awk "$out/metadata" \
 	"$out"/count-{base,bound,ours}{,.count,.worker} "$out"/time-*
 awk -F '\t' -v out="$out" -f bench/lib.awk -f bench/goals.awk "$out"/{counts,messages}.tsv "$out/holds.longest" \
 	> "$out/goals"
-note='On TCG, where STAC, CLAC and LFENCE cost what any instruction does: they say that packets flow.'
-! grep -q kvm "$cache/accel" || note='On KVM: these are the real ones.'
-awk -v out="$out" -v note="$note" -f bench/lib.awk -f bench/report.awk \
+grep -q kvm "$cache/accel" && accel=kvm || accel=tcg
+awk -v out="$out" -v accel="$accel" -f bench/lib.awk -f bench/report.awk \
 	"$out"/{goals,counts,messages,rates}.tsv > "$out/report.md"
 # What the model makes of packets sent, the base first
 awk -F '\t' '$1 == "tx,window=64" { print $2 "\t" $3 "\t" $4 "\t" $5 "\t" $6 }' "$out/counts.tsv" > "$out/model.counts"
+bench/model.sh "$out/model.counts" > "$out/model.txt"
 {
 	printf '## Model\n\nWhat counts times costs predict, by bench/model.md; printed by make bench-model.\n\n'
-	bench/model.sh "$out/model.counts" | sed 's/^/    /'
+	sed 's/^/    /' "$out/model.txt"
 } >> "$out/report.md"
+{
+	printf 'machine rates\taccel=%s\n' "$accel"
+	awk '$4 > most { most = $4 } END { print "hold longest\tinstructions=" most }' "$out/holds.longest"
+	sed 's/\t/  /g; s/^/model\t/' "$out/model.txt"
+} >> "$out/bench.tsv"
+scripts/results.sh keep bench "$out/bench.tsv"
 logged bench-plot gnuplot -e "out='$out'" bench/plots.gp || exit 1
 rc=0
 if [ -z "${QUICK:-}" ]; then

@@ -26,6 +26,17 @@ count() {
 		--plugin "$bin/ringcount.so,map=$cache/build/$build/System.map,out=$out.count$plugin" "$@"
 }
 
+# print_and_keep NAME AWK-ARGS...: what bench/NAME.awk prints of what was counted; the same is
+# kept for make figures
+print_and_keep() {
+	local name=$1 rc=0
+	shift
+	: > "$logs/$name.tsv"
+	awk -v results="$logs/$name.tsv" -f bench/lib.awk -f "bench/$name.awk" "$@" || rc=$?
+	[ ! -s "$logs/$name.tsv" ] || scripts/results.sh keep "$name" "$logs/$name.tsv"
+	return "$rc"
+}
+
 # functions OBJECT...: those in object files of a kernel
 functions() { nm "$@" | awk 'tolower($2) == "t" { print $3 }'; }
 

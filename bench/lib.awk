@@ -1,5 +1,5 @@
 # lib.awk: what the programs here share.
-#	awk -f bench/lib.awk -f bench/PROGRAM.awk FILE...
+#	awk [-v results=FILE] -f bench/lib.awk -f bench/PROGRAM.awk FILE...
 # Verdicts count in the globals verdicts and bad; a program ends with finish().
 
 # Goals of more than one program: for how many instructions the map lock is held at most, and
@@ -26,6 +26,13 @@ function add(list, x) {
 	}
 }
 function listed(list, x) { return ("has", x) in list }
+
+# keep(WHAT, VALUES): writes a row to the file of results, if there is one: WHAT was measured,
+# and values of it, each NAME=VALUE, with tabs between them
+function keep(what, values) {
+	if (results != "")
+		print what "\t" values > results
+}
 
 # max(A, B): as numbers; one that was never set is 0
 function max(a, b) { return a + 0 > b + 0 ? a + 0 : b + 0 }
@@ -66,12 +73,14 @@ function ratios(ratio, k, list, a, b,  i) {
 function limit(what, value, goal, most) {
 	if (most == "")
 		most = goal
+	keep("limit " what, sprintf("value=%.4f\tgoal=%s\tmost=%s", value, goal, most))
 	verdict(what, value, value <= goal, value <= most, goal, "MORE THAN " most)
 }
 # at_least(WHAT, VALUE, GOAL, LEAST): the same for GOAL or more, and less than LEAST
 function at_least(what, value, goal, least) {
 	if (least == "")
 		least = goal
+	keep("limit " what, sprintf("value=%.4f\tgoal=%s\tleast=%s", value, goal, least))
 	verdict(what, value, value >= goal, value >= least, goal, "LESS THAN " least)
 }
 # A goal that is not reached is shown. What fails is a change for the worse, and what was not

@@ -14,10 +14,13 @@ function ours_to_off(op, who) { return cost["ours", op, who] / cost["off", op, w
 function print_costs(  i, j) {
 	printf "%-16s %-10s %10s %10s  %s\n", "operation", "subscribers", "off", "ours", "ours/off"
 	for (i = 1; i <= ops[0]; i++)
-		for (j = 1; j <= whos[0]; j++)
+		for (j = 1; j <= whos[0]; j++) {
 			printf "%-16s %-10s %10d %10d  %.4f\n", ops[i], whos[j],
 				cost["off", ops[i], whos[j]], cost["ours", ops[i], whos[j]],
 				ours_to_off(ops[i], whos[j])
+			keep("op " ops[i] " " whos[j], sprintf("off=%d\tours=%d",
+				cost["off", ops[i], whos[j]], cost["ours", ops[i], whos[j]]))
+		}
 	print ""
 }
 

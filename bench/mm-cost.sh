@@ -11,4 +11,4 @@ build_base
 vm=("${icount[@]}" --append norandmaps -- "$selftests/mmu_cost_tool")
 measure "$out-off" cost "${vm[@]}"
 measure "$out-ours" vm "${vm[@]}"
-awk -f bench/lib.awk -f bench/mm-cost.awk "$out-off" "$out-ours"
+print_and_keep mm-cost "$out-off" "$out-ours"

@@ -42,12 +42,16 @@ function print_operations(  i, j, f, op, queues) {
 	for (i = 1; i <= ops[0]; i++) {
 		op = ops[i]
 		split(op, f, "-")
-		for (j = 1; j <= 4; j++)
+		for (j = 1; j <= 4; j++) {
 			printf "%-10s %5d %6d %9d %9d %9d %9.4f %10.4f\n", f[1], f[2], queues[j],
 				cost["off", op, queues[j]], cost["floor", op, queues[j]],
 				cost["ours", op, queues[j]],
 				cost["ours", op, queues[j]] / cost["off", op, queues[j]],
 				cost["ours", op, queues[j]] / cost["floor", op, queues[j]]
+			keep("op " f[1] " " f[2] " " queues[j], sprintf("off=%d\tfloor=%d\tours=%d",
+				cost["off", op, queues[j]], cost["floor", op, queues[j]],
+				cost["ours", op, queues[j]]))
+		}
 		# Nobody subscribes any more, and the process is still one that had subscribers.
 		printf "%-10s %5d %6s %9s %9s %9d %9.4f\n", f[1], f[2], "*", "", "", cost["ours", op, "back"],
 			cost["ours", op, "back"] / cost["off", op, 1024]
@@ -66,8 +70,10 @@ function print_profile(  name, unmap, protect, drop) {
 		unmap = more("munmap", name)
 		protect = more("mprotect", name)
 		drop = more("dontneed", name)
-		if (unmap || protect || drop)
+		if (unmap || protect || drop) {
 			printf "%-48s %8d %8d %8d\n", name, unmap, protect, drop | "sort"
+			keep("more " name, sprintf("munmap=%d\tmprotect=%d\tdontneed=%d", unmap, protect, drop))
+		}
 	}
 	close("sort")
 	print ""
@@ -77,6 +83,10 @@ function print_profile(  name, unmap, protect, drop) {
 function of_a_queue(slabs, run) { return (slabs[run, 1024] - slabs[run, 64]) / (1024 - 64) }
 
 function print_memory() {
+	keep("memory reclaimable", sprintf("off=%.0f\tours=%.0f", of_a_queue(reclaimable, "off"),
+		of_a_queue(reclaimable, "ours")))
+	keep("memory unreclaimable", sprintf("off=%.0f\tours=%.0f", of_a_queue(unreclaimable, "off"),
+		of_a_queue(unreclaimable, "ours")))
 	printf "%-48s %9s %9s\n", "memory of a queue, bytes in slabs", "off", "ours"
 	printf "%-48s %9.0f %9.0f\n", "dentries, inodes and others to be reclaimed",
 		of_a_queue(reclaimable, "off"), of_a_queue(reclaimable, "ours")
@@ -95,6 +105,8 @@ function print_fills(  i, f, n, r, u, above) {
 		above = f[2] > 1 ? "-" : median(extra, r, n) - median(extra, u, n)
 		printf "%-9s %9d %22d %11d %6d  %s\n", f[1], f[2], most_of(packets, r, n),
 			most_of(fallen_back, r, n), most_of(filled, r, n), above
+		keep("fill " fills[i], sprintf("packets=%d\tfallen_back=%d\tfills=%d\tinstructions=%s",
+			most_of(packets, r, n), most_of(fallen_back, r, n), most_of(filled, r, n), above))
 	}
 	print ""
 }
@@ -117,6 +129,11 @@ function print_floods(  i, f, k, n, r, u) {
 			median(speed, r, n) / median(speed, u, n), least_of(ratio, k, n), median(ratio, k, n),
 			most_of(ratio, k, n), median(call, u, n), median(call, r, n),
 			most_of(longest, u, n), most_of(longest, r, n)
+		keep("flood " (f[1] == "counted" ? 1 : 2) " " f[2] " " f[3],
+			sprintf("uaccess=%d\tringmap=%d\tratio=%.4f\tleast=%.3f\tmost=%.3f\t" \
+			"call_uaccess=%d\tcall_ringmap=%d", median(speed, u, n), median(speed, r, n),
+			median(speed, r, n) / median(speed, u, n), least_of(ratio, k, n),
+			most_of(ratio, k, n), median(call, u, n), median(call, r, n)))
 	}
 	print ""
 }

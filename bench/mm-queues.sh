@@ -18,4 +18,4 @@ count "$out-floor" floor '' -- "$queues base"
 count "$out-ours" vm '' -- "$queues ringmap"
 measure "$out-counted" vm "${icount[@]}" -- "$tool fill && $tool flood 3 100"
 measure "$out-parallel" vm --cpus 2 -- "$tool flood 15 100"
-awk -f bench/lib.awk -f bench/mm-queues.awk "$out"-{off,floor,ours}{,.count} "$out"-{counted,parallel}
+print_and_keep mm-queues "$out"-{off,floor,ours}{,.count} "$out"-{counted,parallel}

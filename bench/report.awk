@@ -1,8 +1,8 @@
 # report.awk: the report page of bench.sh, in Markdown; and in DIR results.json, and plot.tsv
 # for plots.gp.
-#	awk -v out=DIR -v note=TEXT -f bench/lib.awk -f bench/report.awk \
+#	awk -v out=DIR -v accel=tcg|kvm -f bench/lib.awk -f bench/report.awk \
 #		goals.tsv counts.tsv messages.tsv rates.tsv
-# The files are as goals.awk and results.awk write them. "note" says what the rates are worth.
+# The files are as goals.awk and results.awk write them; "accel" is what the rates are of.
 BEGIN { FS = "\t"; split("base uaccess checked ringmap bound", modes, " ") }
 FILENAME ~ /goals.tsv$/ { goal_lines[++counted_goals] = $0; next }
 FILENAME ~ /messages.tsv$/ {
@@ -182,7 +182,10 @@ function print_profile(  i, w) {
 	print "\n![instructions](instructions.svg)\n\n![STAC and LFENCE](barriers.svg)\n"
 }
 
-function print_rates(  i, m, w, n) {
+function print_rates(  i, m, w, n, note) {
+	note = "On TCG, where STAC, CLAC and LFENCE cost what any instruction does: they say that packets flow."
+	if (accel == "kvm")
+		note = "On KVM: these are the real ones."
 	print "## Rates\n"
 	print "Packets per second of the rounds of one boot (*base* and *bound*: of theirs), and ratios of"
 	print "neighbouring rounds, least, median, most. " note

@@ -46,6 +46,9 @@ function print_packets(  i, m, f, k, modes) {
 			k = workloads[i] " " modes[m]
 			printf "%-5s %4d  %-10s %12.1f %7.2f %7.2f %7.2f %8.3f  %12.2f %6.2f\n", f[1], f[2],
 				modes[m], insns[k], stac[k], lfence[k], locked[k], sections[k], mstac[k], mlfence[k]
+			keep("packet " k, sprintf("instructions=%.2f\tstac=%.3f\tlfence=%.3f\tlocked=%.3f\t" \
+				"sections=%.4f\tmetadata_stac=%.3f\tmetadata_lfence=%.3f", insns[k], stac[k],
+				lfence[k], locked[k], sections[k], mstac[k], mlfence[k]))
 		}
 	}
 	print ""
@@ -92,6 +95,7 @@ function print_holds(  i, f) {
 	for (i = 1; i <= lockers[0]; i++) {
 		f = lockers[i]
 		printf "%-28s %10d %15d %15d\n", f, times[f], steady[f], worst[f] | "sort"
+		keep("hold " f, sprintf("times=%d\tsteady=%d\tworst=%d", times[f], steady[f], worst[f]))
 	}
 	close("sort")
 	print ""

@@ -17,4 +17,4 @@ metadata > "$out.metadata"
 count "$out-off" cost '' "${vm[@]}" "$tool base"
 count "$out-ours" vm ",lockers=$out.lockers,holds=$out.holds" "${vm[@]}" \
 	"$tool uaccess checked ringmap unmappable bad"
-awk -f bench/lib.awk -f bench/ring-cost.awk "$out.metadata" "$out"-{off,ours}{,.count} "$out.holds"
+print_and_keep ring-cost "$out.metadata" "$out"-{off,ours}{,.count} "$out.holds"

@@ -24,6 +24,8 @@ function print_costs(  i, w, f) {
 		split(w, f)
 		printf "%-5s %4d  %-10s %10.1f %10.1f %10.1f %9.4f %9.2f\n", f[1], f[2], f[3],
 			insns[w, "untraced"], insns[w, "off"], insns[w, "on"], to_none(w, "off"), to_none(w, "on")
+		keep("packet " w, sprintf("none=%.2f\toff=%.2f\ton=%.2f", insns[w, "untraced"],
+			insns[w, "off"], insns[w, "on"]))
 	}
 	print ""
 }

@@ -17,4 +17,4 @@ events="mount -t tracefs tracefs /sys/kernel/tracing && echo 1 > /sys/kernel/tra
 count "$out-untraced" untraced '' "${vm[@]}" "$tool"
 count "$out-off" vm '' "${vm[@]}" "$tool"
 count "$out-on" vm '' "${vm[@]}" "$events && $tool"
-awk -f bench/lib.awk -f bench/trace-cost.awk "$out"-{untraced,off,on}{,.count}
+print_and_keep trace-cost "$out"-{untraced,off,on}{,.count}

@@ -64,6 +64,7 @@ rc=0
 logged qemu-plot gnuplot -e "cells='$out/cells'; out='$out/rates'" qemu/bench/plot.gp || exit 1
 [ ! -s "$out/cells-multifd" ] || logged qemu-plot-multifd \
 	gnuplot -e "cells='$out/cells-multifd'; out='$out/multifd'" qemu/bench/multifd.gp || exit 1
+[ "${1:-}" = demo ] || keep
 step "done: $out/runs.jsonl, table, rates.svg${multifd[0]:+, multifd.svg}; as a picture:"
 echo "$here/$out/rates.png"
 exit "$rc"

@@ -42,3 +42,13 @@ use_meson() {
 	PATH=$dir/usr/bin:$PATH
 	has_meson "$wanted" || die "$dir has no meson $wanted; remove it to fetch it again"
 }
+
+# keep: what the bench printed to $out/table is kept for make figures
+keep() {
+	{
+		sed -nE 's/^(.*[^ ]) +(<=|>=) ([0-9.]+), (best|worst) of ([0-9]+) ([^ ]+) \((.*)\)  (ok|MISSED)$/goal \1\trelation=\2\tgoal=\3\twhich=\4\tcells=\5\tvalue=\6\twhere=\7/p' \
+			"$out/table"
+		sed 's/\t/  /g; s/^/printed\t/' "$out/table"
+	} > "$out/results.tsv"
+	scripts/results.sh keep "qemu-$version" "$out/results.tsv"
+}

@@ -70,6 +70,7 @@ rc=0
 "$bin/pairbench" --report "$out/runs.jsonl" --cells "$out/cells" | tee "$out/table" ||
 	[ "${1:-}" = demo ] || rc=1
 logged qemu-plot gnuplot -e "cells='$out/cells'; out='$out/rates'" qemu/bench/pairs.gp || exit 1
+[ "${1:-}" = demo ] || keep
 step "done: $out/runs.jsonl, table, rates.svg; as a picture:"
 echo "$here/$out/rates.png"
 exit "$rc"

@@ -5,6 +5,7 @@
 # stopped goes on where it was. PART=name runs one part, whatever is kept.
 . scripts/common.sh
 . scripts/tree.sh
+. scripts/parts.sh
 
 git rev-parse -q --verify HEAD > /dev/null || die "git does not read this checkout"
 # What a part runs on is for this script to say.
@@ -15,28 +16,13 @@ full=${1:-} only=${PART:-}
 verdicts=$cache/verdicts
 mkdir -p "$verdicts"
 
-t=tools/testing/selftests
-# What a kernel and a VM are made of
-vm=(patches series Kconfig drivers include lib mm virt configs "$t"/{vhost,mmu_notifier}/config
-	vm/{ringvm.c,ringinit.c,in-vm.sh}
-	scripts/{build,common,compose,proofs,tree}.sh scripts/place.py tests/{suites,tap}.sh
-	bench/{ringcount.c,qemu-plugin.h})
-# and those programs of the selftests that use vhost
-vhost=("${vm[@]}" "$t"/vhost/{Makefile,{vdev,vring,virtqueue,vsock,scsi}.{c,h}})
-# The packages
-vsock=(tests/vsock{.sh,-timeout.h})
-stock=(dkms debian scripts/deb.sh tests/stock.sh "${vsock[@]}")
-qemu=(qemu/{build,check,common,source}.sh scripts/{apt,common,tree}.sh
-	qemu/*/patches/migration-decide-*.patch qemu/predict qemu/bench/shared.{c,h})
-
 # key PATH...: a hash of these files, of the base and of the tools. What is no file counts
 # as a word.
 key() {
 	{
 		echo "$@"
 		git ls-files -s -- "$@"
-		git ls-files -z --cached --others --exclude-standard -- "$@" |
-			sort -z | xargs -0 sha1sum 2>&1
+		content "$@"
 		stat -c '%Y-%s' "${BASE:?}"
 		gcc --version
 		aarch64-linux-gnu-gcc --version
@@ -87,14 +73,14 @@ part kernel "${vm[@]}" -- env VARIANT=vm scripts/build.sh
 part emitters "${vm[@]}" tools tests/emitters.sh -- tests/emitters.sh
 part docs "${vm[@]}" tools vm Documentation README.md tests/docs.sh -- tests/docs.sh
 part harness "${vm[@]}" tests/harness.sh -- tests/harness.sh
-part lint "${vm[@]}" tools vm Documentation scripts bench tests qemu .ci -- scripts/lint.sh
+part lint "${vm[@]}" tools vm Documentation scripts "${bench[@]}" tests qemu .ci -- scripts/lint.sh
 part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
 part model tests/model tests/model.sh scripts/common.sh -- tests/model.sh
 part selftests "${vm[@]}" tools tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
 part vhostctl "${vm[@]}" tools vm tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
 part fuzz-short "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
 	env VARIANT=vm SEED=1 CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
-part budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- bench/bench.sh budget
+part budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c "${bench[@]}" -- bench/bench.sh budget
 part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
 part stock-short "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
 part qemu-7.2-short qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh short
@@ -123,11 +109,11 @@ if [ -n "$full" ]; then
 	part mutants-debug "${vm[@]}" tools tests/{mutants,barriers}.sh tests/mutants -- \
 		env VARIANT=vm T=debug tests/mutants.sh
 	part mutants-lies "${vm[@]}" tools tests/{mutants,barriers}.sh tests/mutants -- env VARIANT=vm T=lies tests/mutants.sh
-	part mm-cost "${vm[@]}" "$t"/mmu_notifier bench -- bench/mm-cost.sh
-	part mm-queues "${vhost[@]}" "$t"/vhost/ringmap_mmcost_tool.c bench -- bench/mm-queues.sh
-	part ring-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/ring-cost.sh
-	part bench-quick "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c bench -- env QUICK=1 bench/bench.sh
-	part trace-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c bench -- bench/trace-cost.sh
+	part mm-cost "${vm[@]}" "$t"/mmu_notifier "${bench[@]}" -- bench/mm-cost.sh
+	part mm-queues "${vhost[@]}" "$t"/vhost/ringmap_mmcost_tool.c "${bench[@]}" -- bench/mm-queues.sh
+	part ring-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c "${bench[@]}" -- bench/ring-cost.sh
+	part bench-quick "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c "${bench[@]}" -- env QUICK=1 bench/bench.sh
+	part trace-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c "${bench[@]}" -- bench/trace-cost.sh
 	for release in ours stable; do
 		for flavours in plain rt; do
 			part "stock-$release-$flavours" "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- \

@@ -27,7 +27,8 @@ run() {
 		"$tests/x86_64/mmu_keeps_test -m ${MEMORY:-64} ${*:4}"
 }
 
-rc=0
+rc=0 results=$logs/kvm-check.tsv
+: > "$results"
 for mode in ${MODES:-npt shadow nested}; do
 	option=
 	[ "$mode" != nested ] || option=-n
@@ -37,18 +38,31 @@ for mode in ${MODES:-npt shadow nested}; do
 	printf '%-22s %8s %8s %8s  %8s %8s %8s\n' 'as it was, as it is' dropped faults flushes \
 		dropped faults flushes
 	# The action's name has blanks; five numbers follow.
-	awk '
+	awk -v mode="$mode" -v results="$results" '
 		!/^# row: / { next }
 		{
 			name = substr($0, 8, 22)
 			split(substr($0, 30), n)
+			of = name
+			sub(/ +$/, "", of)
 		}
+		FNR == NR { dropped[name] = n[2]; flushed[name] = n[4] }
 		FNR == NR { was[name] = sprintf("%8d %8d %8d", n[2], n[3], n[4]); faults[name] = n[3]; next }
 		{ printf "%s %s  %8d %8d %8d\n", name, was[name], n[2], n[3], n[4] }
+		{
+			printf "kvm %s, %s\tdropped_was=%d\tfaults_was=%d\tflushes_was=%d\tdropped=%d\t" \
+				"faults=%d\tflushes=%d\n", mode, of, dropped[name], faults[name],
+				flushed[name], n[2], n[3], n[4] >> results
+		}
+		name ~ /^background snapshot/ {
+			printf "limit faults of a background snapshot, %s: as it is against as it was\tvalue=%.4f" \
+				"\tgoal=0.5\tmost=0.5\n", mode, n[3] / faults[name] >> results
+		}
 		name ~ /^background snapshot/ { seen = 1; bad = 2 * n[3] > faults[name] }
 		END { exit bad || !seen }' "$logs/kvm-check-was-$mode" "$logs/kvm-check-is-$mode" || {
 		say "$mode: a background snapshot takes more than half of the faults, or did not end"
 		rc=1
 	}
 done
+scripts/results.sh keep kvm-check "$results"
 [ "$rc" = 0 ] || die "not as it should be; what the guests said is in $logs/kvm-check-*"
