@@ -93,6 +93,8 @@ help-all:
 #+   make mm-cost       instructions that subscribers add to page-table changes
 #+   make mm-queues     what mapped rings cost other system calls of the process
 #+   make bench-model   the gain of ringmap, by a model of costs; COUNTS=file
+#+   make figures       write every figure of our pages from what was measured, print
+#+                      them, and say which are of older code
 #+   make bench-budget  set bench/budget.json, the limits 'make check' enforces
 #+   make qemu-bench    migrations by method, link, round trip and channels, with and
 #+                      without multifd-adaptive; 80 minutes; QUICK=1 is a subset
@@ -190,7 +192,7 @@ model:
 	@tests/model.sh
 
 # Counts
-.PHONY: bench bench-budget bench-model mm-cost mm-queues ring-cost trace-cost
+.PHONY: bench bench-budget bench-model figures mm-cost mm-queues ring-cost trace-cost
 bench:
 	$(deps) install build vm tools
 	@bench/bench.sh
@@ -203,6 +205,10 @@ bench-budget:
 bench-model:
 	$(deps) check build
 	@bench/model.sh $(COUNTS)
+
+figures:
+	$(deps) check tools
+	@bench/figures.py
 
 mm-cost mm-queues ring-cost trace-cost:
 	$(deps) check build vm

@@ -74,6 +74,7 @@ part emitters "${vm[@]}" tools tests/emitters.sh -- tests/emitters.sh
 part docs "${vm[@]}" tools vm Documentation README.md tests/docs.sh -- tests/docs.sh
 part harness "${vm[@]}" tests/harness.sh -- tests/harness.sh
 part lint "${vm[@]}" tools vm Documentation scripts "${bench[@]}" tests qemu .ci -- scripts/lint.sh
+part figures bench scripts/{parts,results}.sh Documentation README.md qemu/README.md -- bench/figures.py --check
 part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
 part model tests/model tests/model.sh scripts/common.sh -- tests/model.sh
 part selftests "${vm[@]}" tools tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh

@@ -203,6 +203,68 @@ test_help() {
 		note "the targets that help-all tells (<) and that there are (>) differ"
 }
 
+# said_by_figures STATUS WORD [--check]: in the copy
+said_by_figures() {
+	(notes=0; cd "$copy" && gives "$1" "$2" bench/figures.py "${@:3}" && [ "$notes" = 0 ]) ||
+		note "figures: see above"
+}
+
+# A figure that somebody writes into a page is found, whichever page it is.
+test_figures_by_hand() {
+	local page line
+	spoil
+	mkdir -p "$copy/qemu"
+	cp qemu/README.md "$copy/qemu/"
+	said_by_figures 0 '' --check
+	for page in README.md bench/figures.md bench/report/report.md qemu/README.md \
+		Documentation/admin-guide/vhost-ringmap/performance.rst; do
+		# the last number of the first line with one, in a block
+		line=$(awk '/^(<!--|[.][.]) figures / { on = 1 } /end of figures/ { on = 0 }
+			on && /[0-9][.][0-9]+/ && !/figures/ { print NR; exit }' "$copy/$page")
+		cp "$copy/$page" "$tmp/page"
+		sed -i "${line}s/[0-9]\([^0-9]*\)\$/77\1/" "$copy/$page"
+		! cmp -s "$tmp/page" "$copy/$page" || note "$page has no figure"
+		said_by_figures 1 "$page" --check
+		cp "$tmp/page" "$copy/$page"
+	done
+	echo 'It is 0.123 of the base.' >> "$copy/README.md"
+	said_by_figures 1 '0.123 is a figure outside' --check
+}
+
+# Results are kept: runs of one code together, of another in their place. Pages say of which.
+test_figures_are_kept() {
+	local kept=bench/results/trace-cost.tsv page=Documentation/admin-guide/vhost-ringmap/performance.rst
+	spoil
+	mkdir -p "$copy/qemu"
+	cp qemu/README.md "$copy/qemu/"
+	git -C "$copy" init -q
+	git -C "$copy" -c user.name=ringmap -c user.email=ringmap@localhost commit -q --allow-empty -m results
+	rm -f "$copy"/bench/results/*
+	# measured NONE OFF: what a bench leaves
+	measured() {
+		printf 'packet tx 64 %s\tnone=%s\toff=%s\ton=3000\n' uaccess "$1" "$2" ringmap "$1" "$2" > "$tmp/rows"
+		(cd "$copy" && scripts/results.sh keep trace-cost "$tmp/rows")
+	}
+	measured 1000 1100
+	measured 1000 1300
+	said_by_figures 0 '^| tx | 64 | uaccess | 1000.0 | 1200.0 |'
+	grep -q '^uaccess .* 1.2000 ' "$copy/$page" || note "the page has no median"
+	tr '\n' ' ' < "$copy/$page" | grep -q 'in 2 runs' || note "the page says nothing of two runs"
+	[ "$(grep -c ^run "$copy/$kept")" = 2 ] || note "not two runs are kept"
+	! grep -q 'code has changed' "$copy/$page" || note "the page calls itself stale"
+	said_by_figures 0 '' --check
+	sed -i 's/off=1300/off=1400/' "$copy/$kept"
+	said_by_figures 1 "$page has not what" --check
+	sed -i 's/off=1400/off=1300/' "$copy/$kept"
+	echo >> "$copy/bench/trace-cost.sh"
+	said_by_figures 0 "$page is stale: trace-cost was measured at"
+	tr '\n' ' ' < "$copy/$page" | grep -q 'The code has changed since' || note "the page does not say that it is stale"
+	said_by_figures 0 '' --check
+	measured 1000 1500
+	said_by_figures 0 'uaccess | 1000.0 | 1500.0 |'
+	[ "$(grep -c ^run "$copy/$kept")" = 1 ] || note "runs of other code are kept"
+}
+
 # README's table names what there is, and every folder.
 test_layout() {
 	local path paths
