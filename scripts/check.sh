@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # check.sh: the parts of 'make check', one line each, then the totals.
-# check.sh full: these and the slow ones. A verdict is kept with a hash of what the part
-# depends on; a part that passed on the same is not run again, so that a run that was
-# stopped goes on where it was. PART=name runs one part, whatever is kept.
+# check.sh full: these and the slow ones; out/check-full.md is a page of the verdicts. One is
+# kept with a hash of what the part depends on; a part that passed on the same is not run
+# again, so that a run that was stopped goes on where it was. PART=name runs one part, whatever
+# is kept.
 . scripts/common.sh
 . scripts/tree.sh
 . scripts/parts.sh
@@ -16,18 +17,24 @@ full=${1:-} only=${PART:-}
 verdicts=$cache/verdicts
 mkdir -p "$verdicts"
 
-# key PATH...: a hash of these files, of the base and of the tools. What is no file counts
-# as a word.
-key() {
-	{
-		echo "$@"
-		git ls-files -s -- "$@"
-		content "$@"
-		stat -c '%Y-%s' "${BASE:?}"
-		gcc --version
-		aarch64-linux-gnu-gcc --version
-		qemu-system-x86_64 --version
-	} | sha1sum | cut -c 1-12
+# on_kernel PART COMMAND...: what it runs on
+on_kernel() {
+	local name=$1 variant=''
+	shift
+	case $name in
+	overlay | bases | emitters | lint | figures | model | barriers | off-proof* | bisect | qemu-*)
+		echo 'none' && return ;;
+	stock-*) echo "the distribution's" && return ;;
+	mutants-guards | mutants-lies | modules) variant=modular ;;
+	mutants-debug) variant='modular, debug' ;;
+	kvm) variant='kvm, kvm-was' ;;
+	mm-cost | mm-queues | ring-cost | hmm) variant='vm, base' ;;
+	bench-quick) variant='vm, base, bound' ;;
+	trace-cost) variant='vm, no tracepoints' ;;
+	*) variant=$(printf '%s\n' "$@" | sed -n 's/^VARIANT=//p') ;;
+	esac
+	echo "$(awk -F ' = ' '$1 ~ /^(VERSION|PATCHLEVEL|SUBLEVEL)$/ { v = v (v ? "." : "") $2 } END { print v }' \
+		"$tree/Makefile") ${variant:-vm}"
 }
 
 names=() passed=0 failed=0 kept=0
@@ -61,7 +68,59 @@ part() {
 	[ "$verdict" = PASS ] && passed=$((passed + 1)) || failed=$((failed + 1))
 	echo "$verdict $name ($((SECONDS - start)) s)"
 	[ -z "$full" ] || echo "$tree_key $verdict $((SECONDS - start)) $(git describe --always --dirty)" \
-		"$(date +%FT%T)" > "$verdicts/$name"
+		"$(date +%FT%T) $(on_kernel "$name" "$@")" > "$verdicts/$name"
+}
+
+# each_verdict: of each part: name, verdict, seconds, key, commit, when it ended, kernel
+each_verdict() {
+	local name tree_key verdict seconds commit when kernel
+	for name in "${names[@]}"; do
+		read -r tree_key verdict seconds commit when kernel < <(cat "$verdicts/$name" 2>/dev/null ||
+			echo '- NEVER - - - -')
+		[ "$tree_key" = "${keys[$name]}" ] || [ "$verdict" = NEVER ] || verdict=OLD
+		echo "$name $verdict $seconds $tree_key $commit $when $kernel"
+	done
+}
+
+# summary: what each part said, as a page
+summary() {
+	echo "# make check-full"
+	echo
+	echo "Of commit $(git describe --always --dirty), on $(date +%F), with $(nproc) processors."
+	echo
+	each_verdict | awk '
+		function hours(s) { return sprintf("%d:%02d", s / 3600, s % 3600 / 60) }
+		function took(s,  of) {
+			of = "our kernel"
+			if ($1 ~ /^qemu/) of = "QEMU"
+			if ($1 ~ /^(stock|readers)/) of = "the distribution\047s"
+			if ($1 ~ /^(kvm|rounds)/) of = $1
+			seconds[of] += s
+			total += s
+			if (s > longest && $1 != "rounds") { longest = s; which = $1 }
+		}
+		{ verdicts[$2]++ }
+		$2 == "PASS" || $2 == "FAIL" { took($3 + 0) }
+		{
+			kernel = $7
+			for (i = 8; i <= NF; i++)
+				kernel = kernel " " $i
+			rows[NR] = sprintf("| %s | %s | %s | %s | %s | %s |", $1, $2, kernel, $3, $5, $6)
+		}
+		END {
+			printf "%d of %d parts passed on what they depend on now", verdicts["PASS"], NR
+			for (v in verdicts)
+				if (v != "PASS")
+					printf "; %s: %d", v, verdicts[v]
+			printf ".\nThey took %s hours:", hours(total)
+			for (of in seconds)
+				printf " %s %s,", of, hours(seconds[of])
+			printf " the longest part, %s, %s.\n\n", which, hours(longest)
+			print "| part | verdict | kernel | seconds | commit | ended |\n|---|---|---|---|---|---|"
+			for (i = 1; i <= NR; i++)
+				print rows[i]
+			print "\nOLD is of a tree that was another one where this part depends on it. STOPPED did not end."
+		}'
 }
 
 scripts/compose.sh > /dev/null
@@ -140,12 +199,12 @@ if [ -n "$only" ] && [ $((passed + failed)) = 0 ]; then
 fi
 if [ -n "$full" ]; then
 	printf '\n%-18s %-8s %6s  %-12s  %s\n' part verdict seconds tree 'commit, when it ended'
-	for name in "${names[@]}"; do
-		read -r tree_key verdict seconds commit when < <(cat "$verdicts/$name" 2>/dev/null ||
-			echo '- NEVER - -')
-		[ "$tree_key" = "${keys[$name]}" ] || [ "$verdict" = NEVER ] || verdict=OLD
+	while read -r name verdict seconds tree_key commit when _; do
 		printf '%-18s %-8s %6s  %-12s  %s\n' "$name" "$verdict" "$seconds" "$tree_key" "$commit $when"
-	done
+	done < <(each_verdict)
+	mkdir -p out
+	summary > out/check-full.md
+	say "a page of this: out/check-full.md"
 	echo "OLD: of a tree that was another one where this part depends on it; run it again"
 	echo "$kept kept from earlier runs of the same tree"
 fi

@@ -17,6 +17,20 @@ stock=(dkms debian scripts/deb.sh tests/stock.sh "${vsock[@]}")
 qemu=(qemu/{build,check,common,source}.sh scripts/{apt,common,tree}.sh
 	qemu/*/patches/migration-decide-*.patch qemu/predict qemu/bench/shared.{c,h})
 
+# key PATH...: a hash of these files, of the base and of the tools. What is no file counts
+# as a word.
+key() {
+	{
+		echo "$@"
+		git ls-files -s -- "$@"
+		content "$@"
+		stat -c '%Y-%s' "${BASE:?}"
+		gcc --version
+		aarch64-linux-gnu-gcc --version
+		qemu-system-x86_64 --version
+	} | sha1sum | cut -c 1-12
+}
+
 # content PATH...: a hash of these files, as they are here, committed or not
 content() {
 	git ls-files -z --cached --others --exclude-standard -- "$@" |

@@ -265,6 +265,35 @@ test_figures_are_kept() {
 	[ "$(grep -c ^run "$copy/$kept")" = 1 ] || note "runs of other code are kept"
 }
 
+# What each part said is a page, at the end of check-full. A figure changed by hand is a failure.
+test_check_full_page() {
+	local page
+	spoil
+	mkdir -p "$copy/qemu" "$tmp/cache/tree"
+	cp -r qemu/README.md "$copy/qemu/"
+	page=$copy/out/check-full.md
+	git -C "$copy" init -q
+	printf 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 999\n' > "$tmp/cache/tree/Makefile"
+	git -C "$tmp/cache/tree" init -q -b composed
+	for dir in "$copy" "$tmp/cache/tree"; do
+		git -C "$dir" -c user.name=ringmap -c user.email=ringmap@localhost commit -q --allow-empty -m page
+	done
+	printf '#!/bin/sh\n' | tee "$copy/scripts/compose.sh" > "$copy/tests/order.sh"
+	full() { (cd "$copy" && RINGMAP_CACHE=$tmp/cache PART=$1 scripts/check.sh full > "$tmp/said" 2>&1); }
+	full figures || note "figures: $(cat "$tmp/said")"
+	full order || note "order: $(cat "$tmp/said")"
+	grep -q '^| figures | PASS | none | ' "$page" || note "the page has no figures: $(cat "$page")"
+	grep -q '^| order | PASS | 6.12.999 vm | ' "$page" || note "the page has no kernel: $(cat "$page")"
+	grep -q '^| storm | NEVER | ' "$page" || note "the page leaves out what was not run"
+	grep -q '^2 of [0-9]* parts passed' "$page" || note "the page does not count: $(cat "$page")"
+	sed -i 's/yes, 0.974/yes, 0.970/' "$copy/README.md"
+	! full figures || note "a figure changed by hand passed"
+	grep -q '^| figures | FAIL | ' "$page" || note "the page has no failure"
+	echo '# more' >> "$copy/tests/order.sh"
+	! full figures || note "passed"
+	grep -q '^| order | OLD | ' "$page" || note "what was run on other files is not old: $(cat "$page")"
+}
+
 # README's table names what there is, and every folder.
 test_layout() {
 	local path paths
