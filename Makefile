@@ -19,7 +19,7 @@ export KERNEL RINGMAP_CACHE VARIANT JOBS BASE OUT FORCE MEND T SANITIZE PART WOR
 
 deps = @scripts/deps.sh
 
-.PHONY: help help-all demo check check-full clean distclean
+.PHONY: help help-all demo check check-full check-rounds clean distclean
 help:
 	@sed -n 's/^#| \?//p' Makefile
 help-all:
@@ -58,6 +58,8 @@ help-all:
 #+
 #+ Test (VARIANT=vm, modular, debug, kcsan or rt selects the kernel where it can)
 #+   make lint          checkpatch, sparse, W=1, shellcheck
+#+   make check-rounds  20 rounds of the selftests, while a kernel is built beside them;
+#+                      a run that was stopped goes on; lists tests that failed in any
 #+   make off-proof     options off: the same machine code as the base
 #+   make barriers      memory barriers and index clamps, in machine code
 #+   make model         the order of lock-free reads, by spin: every interleaving
@@ -122,6 +124,10 @@ check:
 check-full:
 	$(deps) install build vm lint tools qemu model deb
 	@scripts/check.sh full
+
+check-rounds:
+	$(deps) install build vm lint tools qemu model deb
+	@PART=rounds scripts/check.sh full
 
 clean:
 	rm -rf out

@@ -3,7 +3,7 @@
 # check.sh full: these and the slow ones; out/check-full.md is a page of the verdicts. One is
 # kept with a hash of what the part depends on; a part that passed on the same is not run
 # again, so that a run that was stopped goes on where it was. PART=name runs one part, whatever
-# is kept.
+# is kept. Rounds, which take hours, are run only so.
 . scripts/common.sh
 . scripts/tree.sh
 . scripts/parts.sh
@@ -52,6 +52,7 @@ part() {
 	tree_key=$(key "${paths[@]}")
 	keys[$name]=$tree_key
 	case $only in '' | "$name") ;; *) return 0 ;; esac
+	[ "$name" != rounds ] || [ "$only" = rounds ] || return 0
 	if [ -n "$full" ]; then
 		if [ -z "$only" ] && grep -qs "^$tree_key PASS " "$verdicts/$name"; then
 			kept=$((kept + 1))
@@ -193,6 +194,7 @@ if [ -n "$full" ]; then
 	part qemu-10.0-pairs qemu/10.0 "${qemu[@]}" qemu/{pairs.sh,bench} -- \
 		env QEMU=10.0 qemu/pairs.sh smoke
 	part qemu-10.0-sanitize qemu/10.0 "${qemu[@]}" -- env QEMU=10.0 SANITIZE=1 T= qemu/check.sh
+	part rounds "${vm[@]}" tools tests/{selftests,rounds}.sh -- env ROUNDS=20 tests/rounds.sh
 fi
 if [ -n "$only" ] && [ $((passed + failed)) = 0 ]; then
 	die "no part '$only'; choose one of: ${names[*]}"

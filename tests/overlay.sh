@@ -265,6 +265,53 @@ test_figures_are_kept() {
 	[ "$(grep -c ^run "$copy/$kept")" = 1 ] || note "runs of other code are kept"
 }
 
+# Rounds of the selftests go on where they were stopped, and say which test failed in which.
+test_rounds() {
+	spoil
+	mkdir "$tmp/bin" "$tmp/cache"
+	git -C "$copy" init -q
+	git -C "$copy" -c user.name=ringmap -c user.email=ringmap@localhost commit -q --allow-empty -m rounds
+	printf '#!/bin/sh\n' | tee "$copy/scripts/compose.sh" > "$copy/scripts/build.sh"
+	cat > "$tmp/bin/make" <<-'EOF'
+		#!/bin/sh
+		for i in 1 2 3 4 5; do echo "  CC      $i.o"; sleep 0.2; done
+	EOF
+	# A round lasts until something more is built. The third is stopped once.
+	cat > "$copy/tests/selftests.sh" <<-EOF
+		#!/bin/bash
+		echo x >> $tmp/calls
+		calls=\$(wc -l < $tmp/calls)
+		[ \$calls != 3 ] || { kill \$PPID; exit 1; }
+		built() { grep -c CC $tmp/cache/log/rounds-build.log; }
+		before=\$(built)
+		for i in {1..300}; do
+			[ \$calls -lt 6 ] && [ "\$(built)" = "\$before" ] || break
+			sleep 0.2
+		done
+		echo "tests/selftests.sh: base: running in the VM (vm)"
+		[ \$calls != 2 ] || { echo "not ok 7 base.uaccess.header # x"; echo "ringvm: FAILED: test results"; exit 1; }
+		[ \$calls != 4 ] || { echo "ringvm: FAILED: timeout"; exit 1; }
+	EOF
+	chmod +x "$tmp/bin/make" "$copy/tests/selftests.sh"
+	rounds() {
+		(cd "$copy" && RINGMAP_CACHE=$tmp/cache PATH=$tmp/bin:$PATH ROUNDS=$1 tests/rounds.sh > "$tmp/said" 2>&1)
+	}
+	! rounds 3 || note "was not stopped"
+	! rounds 3 || note "passed with failures"
+	[ "$(wc -l < "$tmp/calls")" = 4 ] || note "$(wc -l < "$tmp/calls") calls"
+	grep -q '^3 rounds, 2 with a failure' "$tmp/said" || note "said: $(cat "$tmp/said")"
+	grep -qx 'base.uaccess.header  *2' "$tmp/said" || note "the test is not told: $(cat "$tmp/said")"
+	grep -qx 'base: timeout  *3' "$tmp/said" || note "the suite is not told: $(cat "$tmp/said")"
+	# Of other files, all are run anew.
+	echo '# more' >> "$copy/tests/selftests.sh"
+	rounds 1 || note "a good round fails: $(cat "$tmp/said")"
+	[ "$(wc -l < "$tmp/calls")" = 5 ] || note "$(wc -l < "$tmp/calls") calls, not 5"
+	# Nothing is a round when nothing is built beside it.
+	printf '#!/bin/sh\nexit 1\n' > "$tmp/bin/make"
+	! rounds 2 || note "passed without a build"
+	grep -q 'no kernel was built beside round 2' "$tmp/said" || note "said: $(cat "$tmp/said")"
+}
+
 # What each part said is a page, at the end of check-full. A figure changed by hand is a failure.
 test_check_full_page() {
 	local page

@@ -16,6 +16,7 @@ vm) timeout=840 ;;
 debug | kcsan | rt) timeout=3000 leave_out='-V checked ' ;;
 *) die "VARIANT=$variant: selftests run on vm, debug, kcsan or rt" ;;
 esac
+timeout=${TIMEOUT:-$timeout}
 [ "$variant" != rt ] || leave_out+=$(without_huge)
 choose_workers "$variant"
 prepare
