@@ -54,9 +54,11 @@ out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"
 configure "$tree" "$out" "${fragments[@]}"
 if [ "${1:-}" = touched ]; then
-	# What only PREEMPT_RT has is built by VARIANT=rt, and what is for debugging by debug.
-	mapfile -t objects < <(git -C "$tree" diff --name-only base ringmap -- '*.c' ':!tools' \
-		':!*_rt.c' ':!*_debug.c' | sed 's/c$/o/')
+	# What only PREEMPT_RT has is built by VARIANT=rt, and what is for debugging by debug. KVM's
+	# objects are built by VARIANT=kvm.
+	names=('*.c' ':!tools' ':!virt' ':!arch' ':!*_rt.c' ':!*_debug.c')
+	[ "$variant" != kvm ] || names=('virt/*.c' 'arch/*.c')
+	mapfile -t objects < <(git -C "$tree" diff --name-only base ringmap -- "${names[@]}" | sed 's/c$/o/')
 	say "building ${#objects[@]} objects"
 	logged "kernel-touched" kmake "$tree" "$out" "${objects[@]}"
 	exit
