@@ -186,7 +186,9 @@ if [ -n "$full" ]; then
 	part guest "${vm[@]}" vm tests/guest.sh "${vsock[@]}" -- tests/guest.sh
 	part migrate "${vm[@]}" tools vm tests/migrate.sh -- env ROUNDS=5 tests/migrate.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
-	part kvm "${vm[@]}" "$t"/kvm tests/kvm-check.sh -- env MODES= MEMORY= tests/kvm-check.sh
+	part mutants-kvm "${vm[@]}" "$t"/kvm tests/{mutants,kvm-guests}.sh tests/mutants -- \
+		env VARIANT=vm T=kvm tests/mutants.sh
+	part kvm "${vm[@]}" "$t"/kvm tests/kvm-{check,guests}.sh -- env MODES= MEMORY= tests/kvm-check.sh
 	part qemu-7.2 qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh
 	part qemu-7.2-sanitize qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE=1 T= qemu/check.sh
 	part qemu-10.0 qemu/10.0 "${qemu[@]}" qemu/{peers,check-peers}.sh -- \

@@ -13,7 +13,7 @@ depends() {
 	ring-cost | trace-cost) paths+=("${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c "bench/$1.sh") ;;
 	mm-queues) paths+=("${vhost[@]}" "$t"/vhost/ringmap_mmcost_tool.c bench/{mm-queues.sh,floor.patch}) ;;
 	mm-cost) paths+=("${vm[@]}" "$t"/mmu_notifier "bench/$1.sh") ;;
-	kvm-check) paths+=("${vm[@]}" "$t"/kvm tests/kvm-check.sh) ;;
+	kvm-check) paths+=("${vm[@]}" "$t"/kvm tests/kvm-{check,guests}.sh) ;;
 	qemu-7.2) paths=(qemu/7.2 qemu/{bench,build,common,source}.sh qemu/bench/*.[chS]) ;;
 	qemu-10.0) paths=(qemu/10.0 qemu/{pairs,build,common,source}.sh qemu/bench/*.[chS] qemu/predict) ;;
 	*) echo "$0: error: nothing is kept of '$1'" >&2; exit 1 ;;

@@ -4,9 +4,11 @@
 # is broken in a trace of traffic; and for each row of tests/mutants/lies. T=name does only
 # that one (and T='name name' two), T=guards the scripts, T=lies the rows. Some guards are
 # missed only by a kernel that looks for mistakes: their scripts name its variant, and
-# T=debug does them.
+# T=debug does them. T=kvm does the rows of tests/mutants/kvm, by kvm-check's kernel and
+# guest; T='kvm name' does one.
 . scripts/common.sh
 . tests/suites.sh
+. tests/kvm-guests.sh
 
 [ "$variant" = vm ] || die "mutants run on VARIANT=vm"
 
@@ -19,8 +21,16 @@ done
 
 scripts/compose.sh > /dev/null
 build_tools
-build_selftests
-build_vhostctl
+case ${T:-} in
+kvm*)
+	VARIANT=kvm scripts/build.sh > /dev/null
+	build_kvm_tests x86_64/mmu_keeps_test
+	;;
+*)
+	build_selftests
+	build_vhostctl
+	;;
+esac
 trap 'git -C "$tree" checkout -q .' EXIT
 
 # build NAME: the kernel of variant $on, as the tree is
@@ -59,7 +69,7 @@ dead() {
 	case $1 in
 	121 | 122 | 124) echo 'the kernel splats, dies or hangs' ;;
 	0) ;;
-	*) ! grep -q '^not ok' "$logs/mutant.tap" || echo 'the test fails' ;;
+	*) ! grep -qE '^not ok|Test Assertion Failure' "$logs/mutant.tap" || echo 'the test fails' ;;
 	esac
 }
 
@@ -76,6 +86,34 @@ verdict() {
 		say "SURVIVED $name: $test; see $logs/mutant.tap"
 	fi
 }
+
+# run_keeps MODE MUTANT: does the guest find nothing?
+run_keeps() {
+	kvm_boot "$1" --append "kvm_mutant=$2" --kernel "$(image kvm)" --timeout 900 \
+		--log "$logs/mutant.console" -- "$(keeps "$1" -k -m 16 -s 2)" \
+		> "$logs/mutant.tap" 2>> "$logs/mutant.tap"
+}
+
+kvm=tests/mutants/kvm
+case ${T:-} in
+kvm*)
+	git -C "$tree" apply "$here/$kvm.patch" || die "$kvm.patch does not apply; rebase it"
+	on=kvm build "$kvm.patch"
+	while read -r name mode; do
+		case $T in kvm | *" $name") ;; *) continue ;; esac
+		rc=0
+		run_keeps "$mode" "$name" || rc=$?
+		verdict "$name" "kvm-check, $mode" "$(dead "$rc")"
+	done < <(grep -v '^#' $kvm)
+	for mode in npt shadow nested; do
+		run_keeps "$mode" none || die "mmu_keeps_test fails with no mutant ($mode)"
+	done
+	git -C "$tree" checkout -q .
+	[ "$killed" = "$total" ] || die "$((total - killed)) of $total survived"
+	say "$killed of $total killed; the test passes without them"
+	exit
+	;;
+esac
 
 for m in tests/mutants/*.sed; do
 	name=$(basename "$m" .sed)

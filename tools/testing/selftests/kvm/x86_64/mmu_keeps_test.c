@@ -16,13 +16,16 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +40,10 @@
 #define MEM_GVA		0xc0000000UL
 #define MEM_SLOT	1
 #define HUGE		(2UL << 20)
+/* The first pages, mapped by one page table, and where that is for the guest */
+#define SMALL_GVA	0xd0000000UL
+#define TABLE_GVA	0xe0000000UL
+#define NR_SMALL	512
 /* Of so many pages, the guest writes one. */
 #define STEP		8
 /* Pages at the end that KVM writes. */
@@ -44,8 +51,6 @@
 #define TRACING		"/sys/kernel/tracing/"
 #define THP		"/sys/kernel/mm/transparent_hugepage/"
 #define BALANCING	"/sys/kernel/debug/sched/numa_balancing/"
-/* The name of this program's kprobes */
-#define PROBES		"mmu_keeps"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT	21
@@ -60,6 +65,9 @@ static uint64_t nr_checked;	/* pages */
 static uint64_t want, next;	/* generation that is there, and to write; 0: none */
 static uint64_t with_holes;	/* pages that the host may drop and fill at any time */
 static uint64_t nested_cr3;
+static uint64_t watched;	/* address to go on using, until stopped; 0: none */
+static uint64_t watch_writes, watch_ends, watch_uses;
+static uint64_t table_step;
 
 static uint64_t value(uint64_t page, uint64_t generation)
 {
@@ -71,9 +79,44 @@ static bool is_good(uint64_t page, uint64_t v, uint64_t generation)
 	return v == value(page, generation) || (with_holes && page % STEP == STEP / 2 && !v);
 }
 
+static void watch(void)
+{
+	uint64_t *at = (uint64_t *)watched;
+
+	while (!READ_ONCE(watch_ends)) {
+		uint64_t v = READ_ONCE(*at);
+
+		if (watch_writes)
+			WRITE_ONCE(*at, v);
+		WRITE_ONCE(watch_uses, watch_uses + 1);
+	}
+}
+
+/* Give the pages of a page table other rights, and then write what it maps. */
+static void change_table(void)
+{
+	uint64_t *table = (uint64_t *)TABLE_GVA;
+
+	for (uint64_t i = 0; i < NR_SMALL; i++) {
+		if (table_step == 2)
+			table[i] ^= PTE_NX_MASK;
+		else
+			WRITE_ONCE(((uint64_t *)(SMALL_GVA + i * PAGE_SIZE))[1], table_step);
+	}
+	asm volatile("mov %0, %%cr3" : : "r" (get_cr3()) : "memory");
+}
+
 static void guest_code(void)
 {
 	for (;;) {
+		if (watched || table_step) {
+			if (watched)
+				watch();
+			else
+				change_table();
+			GUEST_SYNC(0);
+			continue;
+		}
 		for (uint64_t i = 0; i < nr_checked; i++) {
 			uint64_t *at = (uint64_t *)(MEM_GVA + i * PAGE_SIZE);
 			uint64_t v = READ_ONCE(*at);
@@ -129,15 +172,16 @@ static uint64_t number_in(const char *path, const char *name)
 		size_t n = strlen(name);
 
 		if (!strncmp(line, name, n) && (!n || line[n] == ' '))
-			v = strtoull(line + n, NULL, 0);
+			v = strtoull(line + n + strspn(line + n, " :"), NULL, 0);
 	}
 	fclose(f);
 	return v;
 }
 
-static uint64_t vmstat(const char *name)
+/* How often NUMA balancing went through this process's memory */
+static uint64_t numa_scans(void)
 {
-	return number_in("/proc/vmstat", name);
+	return number_in("/proc/self/sched", "mm->numa_scan_seq");
 }
 
 /* What the host sees is what the guest should see. */
@@ -173,19 +217,28 @@ static void run_guest_once(bool writes)
 		generation = next;
 }
 
+/* What the guest expects */
+static void write_values(void)
+{
+	for (uint64_t i = 0; i < nr_pages; i++)
+		*(uint64_t *)(mem + i * PAGE_SIZE) = i < nr_checked ? value(i, generation) : 0;
+}
+
 /* New pages with the contents that the guest expects */
 static void fill(bool huge)
 {
 	TEST_ASSERT(!madvise(mem, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), "madvise");
 	TEST_ASSERT(!madvise(mem, size, MADV_DONTNEED), "MADV_DONTNEED");
-	for (uint64_t i = 0; i < nr_pages; i++)
-		*(uint64_t *)(mem + i * PAGE_SIZE) = i < nr_checked ? value(i, generation) : 0;
+	write_values();
+	/* Where there were small pages, there is a page table. */
+	TEST_ASSERT(!huge || !madvise(mem, size, MADV_COLLAPSE), "MADV_COLLAPSE");
 }
 
 /* --- Counts --- */
 
 struct counts {
 	uint64_t told, reclaimed, refreshed, flushed, mapped, faults;
+	uint64_t of_host;	/* faults, of this thread, most of them KVM's for the guest */
 };
 
 enum { TOLD, RECLAIMED, REFRESHED, NR_COUNTERS };
@@ -193,18 +246,43 @@ enum { TOLD, RECLAIMED, REFRESHED, NR_COUNTERS };
 static int counters[NR_COUNTERS][64];
 static int nr_cpus;
 
-static void open_counter(int which, const char *event)
+static void open_counter(int which, struct perf_event_attr attr, const char *name)
 {
-	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	attr.size = sizeof(attr);
+	for (int cpu = 0; cpu < nr_cpus; cpu++) {
+		counters[which][cpu] = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, 0);
+		TEST_ASSERT(counters[which][cpu] >= 0, "cannot count %s", name);
+	}
+}
+
+static void count_event(int which, const char *event)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT };
 	char path[256];
 
 	snprintf(path, sizeof(path), TRACING "events/%s/id", event);
 	attr.config = number_in(path, "");
 	TEST_ASSERT(attr.config, "no event %s", event);
-	for (int cpu = 0; cpu < nr_cpus; cpu++) {
-		counters[which][cpu] = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, 0);
-		TEST_ASSERT(counters[which][cpu] >= 0, "cannot count %s", event);
-	}
+	open_counter(which, attr, event);
+}
+
+/* By a breakpoint: where a function begins with a static call, no kprobe can be. */
+static void count_calls(int which, const char *function)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_BREAKPOINT, .bp_type = HW_BREAKPOINT_X, .bp_len = sizeof(long),
+	};
+	FILE *f = fopen("/proc/kallsyms", "r");
+	unsigned long long at;
+	char line[512], name[256];
+
+	TEST_ASSERT(f, "cannot open /proc/kallsyms");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%llx %*c %255s", &at, name) == 2 && !strcmp(name, function))
+			attr.bp_addr = at;
+	fclose(f);
+	TEST_ASSERT(attr.bp_addr, "no function %s, or this is not root", function);
+	open_counter(which, attr, function);
 }
 
 static void open_counters(void)
@@ -212,12 +290,9 @@ static void open_counters(void)
 	/* It may be there. */
 	mount("tracefs", TRACING, "tracefs", 0, NULL);
 	nr_cpus = min_t(int, sysconf(_SC_NPROCESSORS_ONLN), ARRAY_SIZE(counters[0]));
-	write_text(TRACING "kprobe_events",
-		   "p:" PROBES "/reclaimed kvm_arch_guest_memory_reclaimed\n");
-	write_text(TRACING "kprobe_events", "p:" PROBES "/refreshed kvm_gpc_refresh\n");
-	open_counter(TOLD, "kvm/kvm_unmap_hva_range");
-	open_counter(RECLAIMED, PROBES "/reclaimed");
-	open_counter(REFRESHED, PROBES "/refreshed");
+	count_event(TOLD, "kvm/kvm_unmap_hva_range");
+	count_calls(RECLAIMED, "kvm_arch_guest_memory_reclaimed");
+	count_calls(REFRESHED, "kvm_gpc_refresh");
 }
 
 static void close_counters(void)
@@ -225,8 +300,6 @@ static void close_counters(void)
 	for (int i = 0; i < NR_COUNTERS; i++)
 		for (int cpu = 0; cpu < nr_cpus; cpu++)
 			close(counters[i][cpu]);
-	write_text(TRACING "kprobe_events", "-:" PROBES "/reclaimed\n");
-	write_text(TRACING "kprobe_events", "-:" PROBES "/refreshed\n");
 }
 
 static uint64_t counter(int which)
@@ -266,6 +339,9 @@ static uint64_t vcpu_stat(const char *name)
 
 static struct counts count(void)
 {
+	struct rusage usage;
+
+	TEST_ASSERT(!getrusage(RUSAGE_THREAD, &usage), "getrusage");
 	return (struct counts) {
 		.told = counter(TOLD),
 		.reclaimed = counter(RECLAIMED),
@@ -273,6 +349,7 @@ static struct counts count(void)
 		.flushed = vm_get_stat(vm, "remote_tlb_flush"),
 		.mapped = vm_get_stat(vm, "pages_4k") + vm_get_stat(vm, "pages_2m") * 512,
 		.faults = vcpu_stat("pf_taken"),
+		.of_host = usage.ru_minflt,
 	};
 }
 
@@ -282,6 +359,7 @@ static struct counts count(void)
 #define XEN_PENDING	2048
 
 static bool has_xen;
+static int nr_sent;
 
 static void set_up_xen(void)
 {
@@ -309,10 +387,19 @@ static void set_up_xen(void)
 	vcpu_ioctl(vcpu, KVM_XEN_VCPU_SET_ATTR, &info);
 }
 
+/* Whether the host sees that event @n is pending */
+static bool is_pending(int n)
+{
+	uint64_t *bits = (uint64_t *)(mem + nr_checked * PAGE_SIZE + XEN_PENDING);
+
+	return READ_ONCE(bits[n / 64]) >> n % 64 & 1;
+}
+
+/* Each is another one, so that each is written. */
 static void send_event(void)
 {
 	struct kvm_irq_routing_xen_evtchn event = {
-		.port = 1, .vcpu = vcpu->id,
+		.port = nr_sent + 1, .vcpu = vcpu->id,
 		.priority = KVM_IRQ_ROUTING_XEN_EVTCHN_PRIO_2LEVEL,
 	};
 	int ret;
@@ -321,8 +408,8 @@ static void send_event(void)
 		return;
 	ret = __vm_ioctl(vm, KVM_XEN_HVM_EVTCHN_SEND, &event);
 	TEST_ASSERT(ret >= 0, "KVM_XEN_HVM_EVTCHN_SEND");
-	TEST_ASSERT(READ_ONCE(*(uint64_t *)(mem + nr_checked * PAGE_SIZE + XEN_PENDING)) & 2,
-		    "the event is not in the page that is mapped");
+	nr_sent++;
+	TEST_ASSERT(is_pending(nr_sent), "the event is not in the page that is mapped");
 }
 
 /* --- The actions --- */
@@ -349,7 +436,8 @@ static void *wait_for_end(void *arg)
 
 static void hints(void)
 {
-	uint64_t before = vmstat("numa_pte_updates");
+	/* The first may have begun. */
+	uint64_t last = numa_scans() + 2;
 	time_t end = time(NULL) + 240;
 	static uint64_t here;
 	pthread_t thread;
@@ -360,11 +448,11 @@ static void hints(void)
 	write_text(BALANCING "scan_period_min_ms", "10");
 	write_text(BALANCING "scan_size_mb", "1024");
 	write_text("/proc/sys/kernel/numa_balancing", "1");
-	while (vmstat("numa_pte_updates") - before < nr_pages / 2 && time(NULL) < end)
+	while (numa_scans() < last && time(NULL) < end)
 		for (int n = 0; n < 200000; n++)
 			WRITE_ONCE(here, n);
 	write_text("/proc/sys/kernel/numa_balancing", "0");
-	TEST_ASSERT(vmstat("numa_pte_updates") - before >= nr_pages / 2, "no hints");
+	TEST_ASSERT(numa_scans() >= last, "no hints");
 	TEST_ASSERT(write(p[1], "", 1) == 1, "pipe");
 	pthread_join(thread, NULL);
 	close(p[0]);
@@ -386,18 +474,24 @@ static void clear_soft_dirty(void)
 	write_text("/proc/self/clear_refs", "4");
 }
 
-/* Just what the guest wrote has become dirty again. */
-static void check_soft_dirty(void)
+/* Has page @i become dirty again? */
+static void check_page_dirty(uint64_t i, bool wanted)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	uint64_t v;
 
-	for (uint64_t i = 0; i < nr_checked; i++) {
-		TEST_ASSERT(pread(fd, &v, 8, ((uintptr_t)mem / PAGE_SIZE + i) * 8) == 8, "pagemap");
-		TEST_ASSERT(!(v & BIT_ULL(55)) == !!(i % STEP), "page %lu is %sdirty", i,
-			    v & BIT_ULL(55) ? "" : "not ");
-	}
+	TEST_ASSERT(pread(fd, &v, 8, ((uintptr_t)mem / PAGE_SIZE + i) * 8) == 8, "pagemap");
 	close(fd);
+	TEST_ASSERT(!!(v & BIT_ULL(55)) == wanted, "page %lu is %sdirty", i, wanted ? "not " : "");
+}
+
+/* Just what the guest wrote, and if @event, what KVM wrote for it. */
+static void check_soft_dirty(bool event)
+{
+	for (uint64_t i = 0; i < nr_checked; i++)
+		check_page_dirty(i, i % STEP == 0);
+	if (event && has_xen)
+		check_page_dirty(nr_checked, true);
 }
 
 static int uffd;
@@ -513,7 +607,8 @@ static void fork_child(void)
 		for (uint64_t i = 0; i < nr_checked; i++)
 			if (*(uint64_t *)(mem + i * PAGE_SIZE) != value(i, generation))
 				_exit(1);
-		_exit(0);
+		/* The next event is sent after fork(). */
+		_exit(has_xen && is_pending(nr_sent + 1) ? 3 : 0);
 	}
 	close(go[0]);
 }
@@ -554,7 +649,8 @@ static void check_not_freed(void)
 
 static void drop(void)
 {
-	fill(true);
+	TEST_ASSERT(!madvise(mem, size, MADV_DONTNEED), "MADV_DONTNEED");
+	write_values();
 }
 
 /* --- Rows --- */
@@ -584,6 +680,7 @@ static struct counts measure(const char *name, void (*action)(void), unsigned in
 		send_event();
 	b.refreshed = counter(REFRESHED);
 	b.faults = vcpu_stat("pf_taken");
+	b.of_host = count().of_host;
 	run_guest_once(!(flags & READS));
 	c = count();
 	check_host();
@@ -593,6 +690,7 @@ static struct counts measure(const char *name, void (*action)(void), unsigned in
 	b.flushed -= a.flushed;
 	b.mapped = a.mapped > b.mapped ? a.mapped - b.mapped : 0;
 	b.faults = c.faults - b.faults;
+	b.of_host = c.of_host - b.of_host;
 	printf("# row: %-22s %8lu %8lu %8lu %8lu %8lu\n", name, b.told, b.mapped, b.faults,
 	       b.reclaimed, b.refreshed);
 
@@ -622,7 +720,8 @@ static void ready(bool huge)
 
 static void rows(void)
 {
-	uint64_t faulted, then;
+	struct counts b;
+	uint64_t then;
 	pthread_t thread;
 
 	ready(true);
@@ -633,9 +732,8 @@ static void rows(void)
 	one_vma();
 
 	ready(true);
-	faulted = vmstat("numa_hint_faults");
-	measure("hints", hints, ZAPS | NO_RECLAIM | NO_REFRESH);
-	TEST_ASSERT(vmstat("numa_hint_faults") > faulted, "no access through KVM met a hint");
+	b = measure("hints", hints, ZAPS | NO_RECLAIM | NO_REFRESH);
+	TEST_ASSERT(b.of_host >= size / HUGE, "%lu accesses through KVM met a hint", b.of_host);
 
 	ready(false);
 	measure("mprotect read-only", protect, NO_ZAP | NO_RECLAIM | READS | NO_XEN);
@@ -643,7 +741,7 @@ static void rows(void)
 
 	ready(false);
 	measure("soft-dirty", clear_soft_dirty, NO_ZAP | NO_RECLAIM);
-	check_soft_dirty();
+	check_soft_dirty(true);
 
 	ready(false);
 	measure("fork", fork_child, NO_ZAP | NO_RECLAIM);
@@ -665,6 +763,159 @@ static void rows(void)
 	stop_saving(thread);
 	check_snapshot(then);
 	resolve();
+}
+
+/* --- While the guest uses a page --- */
+
+static void *run_watch(void *arg)
+{
+	run_guest_once(false);
+	return NULL;
+}
+
+static void *use_processor(void *arg)
+{
+	while (!READ_ONCE(watch_ends))
+		asm volatile("pause");
+	return NULL;
+}
+
+static pthread_t start_on(int cpu, void *(*fn)(void *))
+{
+	pthread_t thread;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	TEST_ASSERT(!pthread_create(&thread, NULL, fn, NULL) &&
+		    !pthread_setaffinity_np(thread, sizeof(cpus), &cpus), "thread");
+	return thread;
+}
+
+/*
+ * Do what takes long while the guest uses a page near the end of its memory: what the
+ * host does begins with the other end.  The host has little of its processor, so that the
+ * guest gets far between the moment when KVM is told and the change of that page's entry.
+ */
+static void while_watched(void (*action)(void), bool writes)
+{
+	pthread_t guest, other;
+	cpu_set_t all, cpus;
+	uint64_t before;
+
+	watched = MEM_GVA + size - HUGE / 4;
+	watch_writes = writes;
+	watch_ends = watch_uses = 0;
+	sync_global_to_guest(vm, watched);
+	sync_global_to_guest(vm, watch_writes);
+	sync_global_to_guest(vm, watch_ends);
+	sync_global_to_guest(vm, watch_uses);
+
+	TEST_ASSERT(!sched_getaffinity(0, sizeof(all), &all), "affinity");
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	TEST_ASSERT(!sched_setaffinity(0, sizeof(cpus), &cpus), "affinity");
+	guest = start_on(nr_cpus - 1, run_watch);
+	while (!watch_uses) {
+		usleep(1000);
+		sync_global_from_guest(vm, watch_uses);
+	}
+	other = start_on(0, use_processor);
+	setpriority(PRIO_PROCESS, 0, 10);
+	sync_global_from_guest(vm, watch_uses);
+	before = watch_uses;
+	action();
+	sync_global_from_guest(vm, watch_uses);
+	setpriority(PRIO_PROCESS, 0, 0);
+	ksft_print_msg("the guest used the page %lu times\n", watch_uses - before);
+
+	WRITE_ONCE(watch_ends, 1);
+	sync_global_to_guest(vm, watch_ends);
+	pthread_join(guest, NULL);
+	pthread_join(other, NULL);
+	watched = 0;
+	sync_global_to_guest(vm, watched);
+	TEST_ASSERT(!sched_setaffinity(0, sizeof(all), &all), "affinity");
+}
+
+/* All but the second half of the last huge page */
+static void drop_most(void)
+{
+	TEST_ASSERT(!madvise(mem, size - HUGE / 2, MADV_DONTNEED), "MADV_DONTNEED");
+}
+
+/*
+ * The guest uses the half of a huge page that stays.  The whole of it may be mapped for
+ * the guest until the host splits it, and not longer: the other half is then of pages
+ * that were freed.
+ */
+static void part_of_huge(int rounds)
+{
+	for (int n = 0; n < rounds; n++) {
+		fill(false);
+		/* One vma, so that KVM is told once. */
+		TEST_ASSERT(!madvise(mem, size, MADV_HUGEPAGE) &&
+			    !madvise(mem + size - HUGE, HUGE, MADV_COLLAPSE), "madvise");
+		run_guest_once(false);
+		TEST_ASSERT(vm_get_stat(vm, "pages_2m"), "KVM has no huge page");
+		while_watched(drop_most, false);
+		generation++;
+		write_values();
+		run_guest_once(true);
+		check_host();
+	}
+	ksft_test_result(true, "a part of a huge page, in use\n");
+}
+
+/* A write between the moment when KVM is told and the change is none after it. */
+static void soft_dirty_in_use(int rounds)
+{
+	for (int n = 0; n < rounds; n++) {
+		ready(false);
+		while_watched(clear_soft_dirty, true);
+		run_guest_once(true);
+		check_host();
+		check_soft_dirty(false);
+	}
+	ksft_test_result(true, "soft-dirty of what is in use\n");
+}
+
+/* --- A guest that changes its page table --- */
+
+static void step_table(int n)
+{
+	table_step = n;
+	sync_global_to_guest(vm, table_step);
+	run_guest_once(false);
+	table_step = 0;
+	sync_global_to_guest(vm, table_step);
+}
+
+/*
+ * Without two-dimensional paging, KVM makes new SPTEs of old ones when a guest has changed
+ * a page table and flushes TLBs.  They permit no writes which the host does not.
+ */
+static void changed_table(void)
+{
+	ready(false);
+	step_table(1);
+	clear_soft_dirty();
+	step_table(2);
+	step_table(3);
+	for (uint64_t i = 0; i < NR_SMALL; i++)
+		check_page_dirty(i, true);
+	check_host();
+	ksft_test_result(true, "soft-dirty, and the guest changes its page table\n");
+}
+
+static void set_up_table(void)
+{
+	uint64_t *table;
+
+	for (uint64_t i = 0; i < NR_SMALL; i++)
+		virt_pg_map(vm, SMALL_GVA + i * PAGE_SIZE, MEM_GPA + i * PAGE_SIZE);
+	table = vm_get_page_table_entry(vm, SMALL_GVA);
+	virt_pg_map(vm, TABLE_GVA, addr_hva2gpa(vm, table));
 }
 
 /* --- All at once --- */
@@ -798,6 +1049,7 @@ int main(int argc, char **argv)
 	vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS_THP, MEM_GPA, MEM_SLOT, nr_pages, 0);
 	mem = addr_gpa2hva(vm, MEM_GPA);
 	virt_map_level(vm, MEM_GVA, MEM_GPA, size, PG_LEVEL_2M);
+	set_up_table();
 	sync_global_to_guest(vm, nr_checked);
 	if (nested) {
 		vm_vaddr_t svm_gva;
@@ -814,11 +1066,14 @@ int main(int argc, char **argv)
 	set_up_xen();
 
 	ksft_print_header();
-	ksft_set_plan(12);
+	ksft_set_plan(15);
 	open_counters();
 	printf("# %-27s %8s %8s %8s %8s %8s\n", "action", "ranges", "dropped", "faults",
 	       "flushes", "lookups");
 	rows();
+	part_of_huge(4);
+	soft_dirty_in_use(2);
+	changed_table();
 	storm(rounds);
 	close_counters();
 	kvm_vm_free(vm);
