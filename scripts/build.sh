@@ -52,9 +52,6 @@ off) fragments=(configs/vm.config configs/off.config) ;;
 esac
 out=$cache/build/$variant
 [ -f "$out/vmlinux" ] || need_space 4 "building the $variant kernel"
-# They differ in a few objects.
-[ "$variant" != kvm-was ] || [ -d "$out" ] || [ ! -d "$cache/build/kvm" ] ||
-	cp -a "$cache/build/kvm" "$out"
 configure "$tree" "$out" "${fragments[@]}"
 if [ "${1:-}" = touched ]; then
 	# What only PREEMPT_RT has is built by VARIANT=rt, and what is for debugging by debug. KVM's
