@@ -17,7 +17,7 @@ mprotect read-only:0:0:0
 mprotect writable:0:1:0
 soft-dirty:0:.5:0
 fork:0:.5:0
-madv_free:0:.5:0
+madv_free:0:1:0
 uffd-wp:0:0:0
 uffd-wp resolve:0:1:0
 background snapshot:0:.5:0
