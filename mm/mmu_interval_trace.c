@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A trace of who has to read again. It is apart, as the modules that read need it, too.
+ * mmu_interval_read_retry() is inline in modules, too, which need what it calls.
  */
 #include <linux/export.h>
 #include <linux/mmu_notifier.h>
+#include <trace/events/mmu_notifier.h>
 
-#define CREATE_TRACE_POINTS
-#include <trace/events/mmu_interval.h>
-
-/* From mmu_interval_read_retry(), while the tracepoint is on. */
+/* Called by mmu_interval_read_retry() while the tracepoint is on. */
 void __mmu_interval_note_retry(const struct mmu_interval_notifier *sub,
 			       unsigned long seq)
 {

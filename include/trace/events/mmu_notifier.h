@@ -153,6 +153,11 @@ DEFINE_EVENT(mmu_interval, mmu_interval_busy,
 	     TP_PROTO(const struct mmu_interval_notifier *sub, unsigned long seq),
 	     TP_ARGS(sub, seq));
 
+/* mmu_interval_read_retry() saw a collision. */
+DEFINE_EVENT(mmu_interval, mmu_interval_retry,
+	     TP_PROTO(const struct mmu_interval_notifier *sub, unsigned long seq),
+	     TP_ARGS(sub, seq));
+
 /* The last range that called an interval subscriber ended: it wakes the waiters. */
 TRACE_EVENT(mmu_interval_wake,
 
