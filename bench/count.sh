@@ -53,8 +53,7 @@ metadata() {
 
 # build_patched NAME: the base with bench/NAME.patch, which changes vhost only
 build_patched() (
-	out=$cache/build/$1
-	[ -d "$out" ] || cp -a "$cache/build/cost" "$out"
+	local out=$cache/build/$1
 	trap 'git -C "$tree" checkout -q .' EXIT
 	git -C "$tree" apply "$here/bench/$1.patch" || die "bench/$1.patch does not apply; rebase it"
 	scripts/build.sh config "$tree" "$out" configs/vm.config configs/cost.config

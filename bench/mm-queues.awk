@@ -138,8 +138,9 @@ function print_floods(  i, f, k, n, r, u) {
 	print ""
 }
 
-# The search in upstream's tree is 67 or 79 instructions, by where the memory happens to be.
-# So what a subscriber costs by itself is no fault of ours, and is the goal if it is more.
+# The goal is 1.02, or what subscribers that do nothing cost, and 0.5 %. What a call costs more is
+# not a matter of pages, so the limit is in instructions: what was reached, and 5 %. The search in
+# upstream's tree is 67 or 79 instructions, by where the memory happens to be.
 function print_operation_limits(  i, f, off, floor) {
 	for (i = 1; i <= ops[0]; i++) {
 		split(ops[i], f, "-")
@@ -184,7 +185,8 @@ END {
 	print_memory()
 	print_fills()
 	print_floods()
-	if (!ops[0] || lines["ours"] != 5 * ops[0] || lines["off"] != 4 * ops[0] || lines["floor"] != lines["off"] || !fills[0] || !floods[0]) {
+	if (!ops[0] || lines["ours"] != 5 * ops[0] || lines["off"] != 4 * ops[0] ||
+	    lines["floor"] != lines["off"] || !fills[0] || !floods[0]) {
 		print "NOT EVERYTHING WAS MEASURED"
 		exit 1
 	}

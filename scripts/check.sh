@@ -28,6 +28,7 @@ on_kernel() {
 	mutants-guards | mutants-lies | modules) variant=modular ;;
 	mutants-debug) variant='modular, debug' ;;
 	kvm) variant='kvm, kvm-was' ;;
+	mutants-kvm) variant=kvm ;;
 	mm-cost | mm-queues | ring-cost | hmm) variant='vm, base' ;;
 	bench-quick) variant='vm, base, bound' ;;
 	trace-cost) variant='vm, no tracepoints' ;;
