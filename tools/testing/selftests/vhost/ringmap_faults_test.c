@@ -550,6 +550,8 @@ static void run_zero_page(struct __test_metadata *_metadata, struct vring_dev *d
 	}
 	if (p == MAP_FAILED || frame_of(p + PAGE) != frame_of(p) + 1)
 		SKIP(return, "no huge zero page");
+	/* khugepaged would replace the small zero pages before they are written. */
+	ASSERT_EQ(0, madvise(p, VRING_HUGE, MADV_NOHUGEPAGE));
 	frame = frame_of(p);
 	ASSERT_OK(d, vring_open(d, &cfg));
 	v->avail = (void *)p;
