@@ -1665,6 +1665,19 @@ static uint64_t next_miss(struct vring_dev *d)
 	return iova;
 }
 
+/* The next miss but RX's of its rings: RX looks for reasons of its own. */
+static uint64_t next_miss_of_tx(struct vring_dev *d)
+{
+	const struct vring *rx = &d->q[VRING_RX].vring;
+	uint64_t iova;
+
+	do
+		iova = next_miss(d);
+	while (iova == iova_of(rx->desc) || iova == iova_of(rx->avail) ||
+	       iova == iova_of(rx->used));
+	return iova;
+}
+
 static void forget_misses(struct vring_dev *d)
 {
 	uint64_t iova;
@@ -1742,7 +1755,7 @@ TEST_F_TIMEOUT(iotlb, rings_for_reading, PATIENCE)
 	ASSERT_OK(d, vring_iotlb_invalidate(d, d->ring_mem, d->ring_len));
 	permit_reading(_metadata, d, d->ring_mem, d->ring_len);
 	ASSERT_OK(d, vring_send(d));
-	EXPECT_EQ(used_ring, next_miss(d));
+	EXPECT_EQ(used_ring, next_miss_of_tx(d));
 	permit_reading(_metadata, d, d->ring_mem, d->ring_len);
 	/* What TX was woken for is done when RX has looked. */
 	ASSERT_EQ(0, vdev_look(&d->vdev, VRING_RX, d->q[VRING_RX].kick));
@@ -1805,9 +1818,9 @@ TEST_F_TIMEOUT(iotlb, unanswered_misses, PATIENCE)
 	before = kernel_memory();
 	for (int i = 0; i < rounds; i++) {
 		ASSERT_EQ(0, vdev_look(&d->vdev, VRING_TX, q->kick));
-		ASSERT_TRUE(vdev_next_miss(&d->vdev, &iova));
-		ASSERT_EQ(iova_of(q->vring.desc), iova);
-		ASSERT_FALSE(vdev_next_miss(&d->vdev, &iova));
+		ASSERT_EQ(iova_of(q->vring.desc), next_miss_of_tx(d));
+		while (vdev_next_miss(&d->vdev, &iova))
+			ASSERT_NE(iova_of(q->vring.desc), iova);
 	}
 	EXPECT_LT(kernel_memory() - before, rounds * 96 / 1024 / 2);
 	ASSERT_OK(d, vring_iotlb_update(d, d->ring_mem, d->ring_len));
@@ -2068,7 +2081,6 @@ TEST_F_TIMEOUT(iotlb, amid_a_chain, PATIENCE)
 	char *late, *page, *split = (char *)(tx->used->ring + tx->num / 2);
 	uint16_t used = used_idx(d);
 	struct uffdio_copy copy = {};
-	uint64_t missed;
 	struct uffd_msg msg;
 	struct pollfd p;
 	pthread_t thread;
@@ -2101,10 +2113,7 @@ TEST_F_TIMEOUT(iotlb, amid_a_chain, PATIENCE)
 	/* The new one is empty. RX misses its rings for what was sent. */
 	forget_misses(d);
 	kick_tx(d);
-	do
-		missed = next_miss(d);
-	while (missed == iova_of(d->q[VRING_RX].vring.desc));
-	EXPECT_EQ(iova_of(tx->desc), missed);
+	EXPECT_EQ(iova_of(tx->desc), next_miss_of_tx(d));
 	close(p.fd);
 	munmap(late, 4096);
 	munmap(page, 4096);
