@@ -27,8 +27,6 @@ static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 	/* See huge_pmd_unshare() in hugetlb_change_protection(). */
 	if (is_vm_hugetlb_page(vma) && (vma->vm_flags & VM_MAYSHARE))
 		return 0;
-	if (cp_flags & MM_CP_UFFD_WP)
-		return MMU_KEEPS_RO;
 	/*
 	 * The rights of the vma stay. An entry that was writable becomes writable
 	 * again in two cases: the vma's vm_page_prot is writable, or the memory is
@@ -36,8 +34,10 @@ static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 	 * exclusive pages were writable). It may not become writable for hugetlb,
 	 * or for shared memory that was mapped before writes were tracked.
 	 */
-	if (cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_RESOLVE)) {
+	if (unlikely(cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_ALL))) {
 		keeps = MMU_KEEPS_RO;
+		if (cp_flags & MM_CP_UFFD_WP)
+			return keeps;
 		if (pte_write(pfn_pte(0, vma->vm_page_prot)) ||
 		    !(is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SHARED))
 			keeps = MMU_KEEPS_ALL;
@@ -49,7 +49,8 @@ static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 		return keeps;
 	if (vma->vm_flags & VM_READ)
 		keeps |= MMU_KEEPS_RO;
-	if (pte_write(pfn_pte(0, newprot)))
+	/* Private memory is never writable by vm_page_prot. */
+	if (vma->vm_flags & VM_SHARED && pte_write(pfn_pte(0, newprot)))
 		keeps |= MMU_KEEPS_WRITE;
 	return keeps;
 }
@@ -86,11 +87,13 @@ static inline bool pmd_splits_in_place(struct vm_area_struct *vma, pmd_t *pmd,
 static inline void change_protection_cause(struct mmu_notifier_range *range,
 					   unsigned long cp_flags)
 {
-	mmu_notifier_range_cause(range,
-				 cp_flags & MM_CP_PROT_NUMA ? MMU_CAUSE_NUMA_HINT :
-				 cp_flags & MM_CP_UFFD_WP ? MMU_CAUSE_UFFD_WP :
-				 cp_flags & MM_CP_UFFD_WP_RESOLVE ?
-				 MMU_CAUSE_UFFD_WP_RESOLVE : MMU_CAUSE_MPROTECT);
+	enum mmu_notifier_cause cause = MMU_CAUSE_MPROTECT;
+
+	if (unlikely(cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_ALL)))
+		cause = cp_flags & MM_CP_PROT_NUMA ? MMU_CAUSE_NUMA_HINT :
+			cp_flags & MM_CP_UFFD_WP ? MMU_CAUSE_UFFD_WP :
+			MMU_CAUSE_UFFD_WP_RESOLVE;
+	mmu_notifier_range_cause(range, cause);
 }
 
 #else
