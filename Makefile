@@ -11,7 +11,8 @@ KERNEL ?= 6.12
 RINGMAP_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ringmap
 VARIANT ?= vm
 JOBS ?= $(shell nproc)
-BASE ?= /usr/src/linux-source-$(KERNEL).tar.xz
+# The package of the release we run on, or what is fetched from newer ones.
+BASE ?= $(if $(filter 6.12,$(KERNEL)),/usr/src,$(RINGMAP_CACHE)/$(KERNEL))/linux-source-$(KERNEL).tar.xz
 OUT ?= out/series
 # The QEMU that the qemu targets are about: a directory of qemu/.
 QEMU ?= 10.0
@@ -102,7 +103,7 @@ help-all:
 #+                      without multifd-adaptive; 80 minutes; QUICK=1 is a subset
 #+
 #+ Variables
-#+   KERNEL         kernel series (6.12): a directory of patches/
+#+   KERNEL         kernel series (6.12): a directory of patches/, as 7.3
 #+   QEMU           version of QEMU (10.0): a directory of qemu/
 #+   BASE           tarball of the base (/usr/src/linux-source-6.12.tar.xz)
 #+   RINGMAP_CACHE  where everything built is kept (~/.cache/ringmap)

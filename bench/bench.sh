@@ -71,7 +71,7 @@ awk -v out="$out" -v results="$out/bench.tsv" -f bench/lib.awk -f bench/results.
 	"$out"/count-{base,bound,ours}{,.count,.worker} "$out"/time-*
 awk -F '\t' -v out="$out" -f bench/lib.awk -f bench/goals.awk "$out"/{counts,messages}.tsv "$out/holds.longest" \
 	> "$out/goals"
-grep -q kvm "$cache/accel" && accel=kvm || accel=tcg
+grep -q kvm "$shared/accel" && accel=kvm || accel=tcg
 awk -v out="$out" -v accel="$accel" -f bench/lib.awk -f bench/report.awk \
 	"$out"/{goals,counts,messages,rates}.tsv > "$out/report.md"
 # What the model makes of packets sent, the base first

@@ -55,7 +55,7 @@ metadata() {
 build_patched() (
 	local out=$cache/build/$1
 	trap 'git -C "$tree" checkout -q .' EXIT
-	git -C "$tree" apply "$here/bench/$1.patch" || die "bench/$1.patch does not apply; rebase it"
+	git -C "$tree" apply "$here/$(of_series "bench/$1.patch")" || die "bench/$1.patch does not apply; rebase it"
 	scripts/build.sh config "$tree" "$out" configs/vm.config configs/cost.config
 	step "building $1"
 	logged "kernel-$1" kmake "$tree" "$out" bzImage

@@ -21,7 +21,7 @@ if [ -n "${SANITIZE:-}" ]; then
 	flags+=("${sanitizers[@]}")
 fi
 use_meson
-export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$cache/qemu
+export CCACHE_DIR=$shared/ccache CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$shared/qemu
 
 configure() { (cd "$out" && "$src/configure" "${flags[@]}"); }
 if [ "$(cat "$out/flags" 2>/dev/null)" != "${flags[*]}" ]; then

@@ -6,7 +6,7 @@ version=${QEMU:-10.0}
 ours=qemu/$version
 [ -f "$ours/series" ] ||
 	die "there is no $ours; QEMU can be: $(cd qemu && echo */series | sed 's,/series,,g')"
-qemu=$cache/qemu/$version
+qemu=$shared/qemu/$version
 src=$qemu/src
 
 # has_meson WANTED [COMMAND...]: whether there is a meson that is at least that new
@@ -20,7 +20,7 @@ has_meson() {
 # use_meson: QEMU 10 wants meson 1.5. Where the installed one is older, take that of the first
 # release which has it, unpacked into the cache; programs find it by PYTHONPATH.
 use_meson() {
-	local wanted=1.5.0 dir=$cache/qemu/meson found
+	local wanted=1.5.0 dir=$shared/qemu/meson found
 	[ "$version" != 7.2 ] || return 0
 	! has_meson "$wanted" || return 0
 	if [ ! -d "$dir/usr" ]; then

@@ -7,7 +7,7 @@
 . scripts/apt.sh
 . qemu/common.sh
 
-peers=$cache/qemu/peers
+peers=$shared/qemu/peers
 
 # available WANTED: the newest of that version, or of all, and the suite that has it
 available() {

@@ -2,7 +2,7 @@
 # Sourced after common.sh: the configured package archives, with lists and sources of our
 # own in $apt.
 
-apt=$cache/apt
+apt=$shared/apt
 own_apt() {
 	"$@" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$apt/parts" \
 		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" \
@@ -63,4 +63,31 @@ own_sources() {
 			/^Suites:/ { for (i = NF; i > 1; i--) $0 = $0 more($i) }
 			{ print }' "$f" > "$apt/parts/${f##*/}"
 	done
+}
+
+# offered PACKAGE: "point-release version suites" of the kernel package, a line for each point
+# release, the oldest first
+offered() {
+	own_apt apt-cache madison "$1" |
+		awk -F ' *[|] *' '
+			{
+				split($2, v, "-"); split($3, where, " "); sub(/\/.*/, "", where[2])
+				if (!(v[1] in version)) version[v[1]] = $2
+				if (!seen[v[1], where[2]]++)
+					suites[v[1]] = suites[v[1]] (suites[v[1]] == "" ? "" : ",") where[2]
+			}
+			END { for (p in version) print p, version[p], suites[p] }' | sort -V
+}
+
+# fetch_package DIR PACKAGE VERSION: the package's file, which is in DIR then
+fetch_package() {
+	local pattern="$1/$2_${3//:/%3a}_*.deb" file
+	file=$(compgen -G "$pattern" || true)
+	if [ -z "$file" ]; then
+		need_space 2 "fetching $2"
+		(cd "$1" && logged fetch own_apt apt-get download "$2=$3") ||
+			die "cannot fetch $2 $3; is there a network?"
+		file=$(compgen -G "$pattern")
+	fi
+	echo "$file"
 }

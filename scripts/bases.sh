@@ -16,16 +16,7 @@ dir=$cache
 
 say "looking for $package"
 newer_sources deb
-# "point-release version suites", one line a point release
-own_apt apt-cache madison "$package" |
-	awk -F ' *[|] *' '
-		{
-			split($2, v, "-"); split($3, where, " "); sub(/\/.*/, "", where[2])
-			if (!(v[1] in version)) version[v[1]] = $2
-			if (!seen[v[1], where[2]]++)
-				suites[v[1]] = suites[v[1]] (suites[v[1]] == "" ? "" : ",") where[2]
-		}
-		END { for (p in version) print p, version[p], suites[p] }' | sort -V > "$dir/offered"
+offered "$package" > "$dir/offered"
 [ -s "$dir/offered" ] || die "the package archives offer no $package; is there a network?"
 case ${1:-} in
 '') cat "$dir/offered" ;;
@@ -33,19 +24,6 @@ ends) sed -n '1p;$p' "$dir/offered" | uniq ;;
 *) grep "^${1//./\\.} " "$dir/offered" ||
 	die "nobody offers $1; there are: $(cut -d ' ' -f 1 "$dir/offered" | paste -sd ' ')" ;;
 esac > "$dir/wanted"
-
-# fetch VERSION: the package's file
-fetch() {
-	local file
-	file=$(compgen -G "$dir/${package}_${1//:/%3a}_*.deb" || true)
-	if [ -z "$file" ]; then
-		need_space 2 "fetching $package"
-		(cd "$dir" && logged bases-fetch own_apt apt-get download "$package=$1") ||
-			die "cannot fetch $package $1; is there a network?"
-		file=$(compgen -G "$dir/${package}_${1//:/%3a}_*.deb")
-	fi
-	echo "$file"
-}
 
 # unpack DEB: what mm, vhost and KVM need to be built
 parts=(Makefile Kbuild .gitattributes '*Kconfig*' '*/Makefile*' '*/Kbuild*' 'scripts/*' 'include/*'
@@ -69,7 +47,7 @@ rows=$dir/rows
 bad=0
 while read -r point version suites <&3; do
 	start=$SECONDS applies=strict built=no
-	deb=$(fetch "$version")
+	deb=$(fetch_package "$dir" "$package" "$version")
 	say "$point: unpacking"
 	unpack "$deb"
 	if ! BASE=$deb scripts/compose.sh > /dev/null 2> "$logs/compose-$point.log"; then

@@ -2,15 +2,19 @@
 # Sourced by the scripts: where things are, and how they speak.
 set -euo pipefail
 
-cache=${RINGMAP_CACHE:?run this through make}
+kernel_series=${KERNEL:-6.12}
+patches=patches/$kernel_series
+# What does not depend on the kernel series is in $shared; all else is in $cache, which is
+# another for each but the first.
+shared=${RINGMAP_CACHE:?run this through make}
+cache=$shared
+[ "$kernel_series" = 6.12 ] || cache=$shared/$kernel_series
 tree=$cache/tree
 base=$cache/base
 logs=$cache/log
 jobs=${JOBS:-$(nproc)}
 variant=${VARIANT:-vm}
 here=$(pwd)
-kernel_series=${KERNEL:-6.12}
-patches=patches/$kernel_series
 
 say() { echo "$0: $*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -21,7 +25,15 @@ mkdir -p "$cache" "$logs" 2>/dev/null ||
 	die "cannot create $cache; set RINGMAP_CACHE to a directory that can be written"
 
 # The harness; of another checkout with the same cache it has another name.
-bin=$cache/bin/$(cat scripts/common.sh vm/*.c bench/ringcount.c bench/qemu-plugin.h | sha1sum | cut -c 1-12)
+bin=$shared/bin/$(cat scripts/common.sh vm/*.c bench/ringcount.c bench/qemu-plugin.h | sha1sum | cut -c 1-12)
+
+# of_series FILE: what this kernel series has of a file of ours, as bound-7.3.patch, if it has
+# its own
+of_series() {
+	local file=${1%.*}-$kernel_series.${1##*.}
+	[ -f "$file" ] || file=$1
+	echo "$file"
+}
 
 # need_space GIB WHAT
 need_space() {
@@ -58,7 +70,7 @@ logged() {
 kmake() {
 	local src=$1 out=$2
 	shift 2
-	CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 \
+	CCACHE_DIR=$shared/ccache CCACHE_NOHASHDIR=1 \
 	CCACHE_MAXSIZE=8G KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=ringmap \
 	KBUILD_BUILD_HOST=ringmap MAKEFLAGS='' \
 		make -C "$src" O="$out" CC="ccache gcc" -j"$jobs" "$@"
@@ -132,4 +144,4 @@ build_vhostctl() {
 
 image() { echo "$cache/build/$1/arch/x86/boot/bzImage"; }
 
-ringvm() { "$bin/ringvm" --state "$cache/accel" "$@"; }
+ringvm() { "$bin/ringvm" --state "$shared/accel" "$@"; }

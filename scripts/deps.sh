@@ -5,7 +5,7 @@ set -euo pipefail
 series=${KERNEL:-6.12}
 mode=$1
 shift
-packages=()
+packages=() fetch=
 for set in "$@"; do
 	case $set in
 	build) packages+=(gcc libc6-dev make git perl flex bison bc libelf-dev xz-utils ccache) ;;
@@ -24,9 +24,13 @@ for set in "$@"; do
 	esac
 done
 # QEMU alone needs no kernel, and neither does spin.
-[ -f "${BASE:-}" ] || [ "$*" = qemu ] || [ "$*" = model ] || packages+=("linux-source-$series")
+[ -f "${BASE:-}" ] || [ "$*" = qemu ] || [ "$*" = model ] ||
+	case ${BASE:-} in
+	"${RINGMAP_CACHE:-}"/*) fetch=yes ;;
+	*) packages+=("linux-source-$series") ;;
+	esac
 case ${BASE:-} in
-/usr/src/linux-source-"$series".tar.xz) ;;
+/usr/src/linux-source-"$series".tar.xz | "${RINGMAP_CACHE:-}"/*) ;;
 *) [ -f "${BASE:-}" ] || { echo "deps: error: BASE=${BASE:-} is not a file" >&2; exit 1; } ;;
 esac
 
@@ -35,7 +39,7 @@ for p in "${packages[@]}"; do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' ||
 		missing+=("$p")
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+[ ${#missing[@]} -gt 0 ] || { ${fetch:+scripts/fetch-base.sh}; exit; }
 
 if [ "$mode" != install ]; then
 	echo "deps: error: missing packages: run 'apt-get install ${missing[*]}'" >&2
@@ -56,3 +60,4 @@ if ! apt-get install -y --no-install-recommends "${missing[@]}" > "$log" 2>&1 &&
 	exit 1
 fi
 rm -f "$log"
+${fetch:+scripts/fetch-base.sh}

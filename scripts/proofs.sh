@@ -6,7 +6,7 @@
 key=$({ git -C "$tree" rev-parse 'base^{tree}' 'fixes^{tree}' 'ringmap^{tree}'; gcc --version
 	cat scripts/{proofs,build,common}.sh tests/{emitters,off-proof}.sh configs/*.config; } |
 	sha1sum | cut -d ' ' -f 1)
-passed=$cache/proofs/$key
+passed=$shared/proofs/$key
 [ ! -e "$passed" ] || exit 0
 say "proving that they are in the right place, once for this base: some minutes"
 proof() {
@@ -16,5 +16,5 @@ proof() {
 proof tests/emitters.sh
 proof scripts/build.sh touched
 proof tests/off-proof.sh
-mkdir -p "$cache/proofs"
+mkdir -p "$shared/proofs"
 touch "$passed"
