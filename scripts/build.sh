@@ -6,11 +6,18 @@
 
 # configure SOURCE BUILD FRAGMENT...: tinyconfig plus fragments, of which a later one
 # overrules earlier ones. Every symbol that they ask for must be in the result, or the
-# build fails and names it.
+# build fails and names it. configs/SERIES.sed has other names that a kernel series has for them.
 configure() {
-	local src=$1 out=$2 cfg=$2.config line bad=0
+	local src=$1 out=$2 cfg=$2.config names=configs/$kernel_series.sed line f n=0 bad=0
 	shift 2
 	mkdir -p "$out" "$cfg"
+	[ -f "$names" ] || names=/dev/null
+	for f; do
+		shift
+		n=$((n + 1))
+		sed -f "$names" "$f" > "$cfg/$n.fragment"
+		set -- "$@" "$cfg/$n.fragment"
+	done
 	logged "config-${out##*/}" kconfig "$src" "$cfg" "$@" || exit 1
 	while IFS= read -r line; do
 		case $line in
