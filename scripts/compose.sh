@@ -97,6 +97,7 @@ while IFS= read -r line || [ -n "$line" ]; do
 		[ -f "$f" ] || die "series names $f, which does not exist"
 		to=$f
 		[ "$f" != Kconfig ] || to=Kconfig.ringmap
+		f=$(of_series "$f")
 		! g ls-files --error-unmatch "$to" >/dev/null 2>&1 ||
 			die "$to already exists in the base; an overlay file must be new"
 		mode=100644; [ ! -x "$f" ] || mode=100755

@@ -13,7 +13,9 @@ checkpatch() {
 		--no-summary "$@")
 }
 
-for f in $(git ls-files mm virt include drivers lib tools Documentation); do
+# Without what says that it is for one kernel series.
+for f in $(git ls-files mm virt include drivers lib tools Documentation |
+	sed -E 's/-[0-9]+\.[0-9]+(\.[a-z]+)$/\1/'); do
 	grep -qxF "file $f" series || note "$f is not in series"
 done
 

@@ -41,6 +41,7 @@ for f in "${files[@]}"; do
 			echo "file $to" >> series
 			say "new: $to (in the last commit of series; move its line if it belongs elsewhere)"
 		fi
+		to=$(of_series "$to")
 		mkdir -p "$(dirname "$to")"
 		g show "$edited:$f" > "$to"
 		say "wrote $to"
