@@ -9,6 +9,12 @@
 #include <linux/pgtable.h>
 #include <linux/pkeys.h>
 
+/* Not in Linux 6.12: userfaultfd's read-write protection, which traps all access */
+#ifndef MM_CP_UFFD_RWP
+#define MM_CP_UFFD_RWP		0
+#define MM_CP_UFFD_RWP_ALL	0
+#endif
+
 #ifdef CONFIG_MMU_NOTIFIER_KEEPS
 /*
  * The guarantees of change_protection(), for the emitters in parts of it.
@@ -34,7 +40,9 @@ static inline unsigned int __change_protection_keeps(struct vm_area_struct *vma,
 	 * exclusive pages were writable). It may not become writable for hugetlb,
 	 * or for shared memory that was mapped before writes were tracked.
 	 */
-	if (unlikely(cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_ALL))) {
+	if (unlikely(cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_ALL | MM_CP_UFFD_RWP_ALL))) {
+		if (cp_flags & MM_CP_UFFD_RWP)
+			return 0;
 		keeps = MMU_KEEPS_RO;
 		if (cp_flags & MM_CP_UFFD_WP)
 			return keeps;
@@ -89,9 +97,9 @@ static inline void change_protection_cause(struct mmu_notifier_range *range,
 {
 	enum mmu_notifier_cause cause = MMU_CAUSE_MPROTECT;
 
-	if (unlikely(cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_ALL)))
+	if (unlikely(cp_flags & (MM_CP_PROT_NUMA | MM_CP_UFFD_WP_ALL | MM_CP_UFFD_RWP_ALL)))
 		cause = cp_flags & MM_CP_PROT_NUMA ? MMU_CAUSE_NUMA_HINT :
-			cp_flags & MM_CP_UFFD_WP ? MMU_CAUSE_UFFD_WP :
+			cp_flags & (MM_CP_UFFD_WP | MM_CP_UFFD_RWP) ? MMU_CAUSE_UFFD_WP :
 			MMU_CAUSE_UFFD_WP_RESOLVE;
 	mmu_notifier_range_cause(range, cause);
 }

@@ -46,6 +46,7 @@ for p in "$patches"/*.patch; do
 done
 
 for p in bench/{bound,floor}.patch tests/mutants/lies.patch; do
+	p=$(of_series "$p")
 	git -C "$tree" apply --check "$here/$p" || note "$p does not apply; rebase it"
 done
 

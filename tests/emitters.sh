@@ -15,8 +15,10 @@ grep -rlE 'mmu_notifier_range_init|struct mmu_notifier_range [a-z_]+ = ' --inclu
 	function none() { printf "%s:%d: no cause\n", at, line; bad++ }
 	FNR == 1 && open { none(); open = 0 }
 	/mmu_notifier_range_init(_owner)?\(|struct mmu_notifier_range [a-z_]+ = / {
-		if (open)
+		# What is only initialised is no range yet.
+		if (open && !(FILENAME == at && init && /range_init/))
 			none()
+		init = !/range_init/
 		open = 1; at = FILENAME; line = FNR; seen++; said = ""
 	}
 	open && /mmu_notifier_range_cause\(|change_protection_cause\(/ { take = 1 }

@@ -70,7 +70,8 @@ drifted() {
 	# A newer base has the fixes, but for those that no 6.12.y has.
 	g checkout -q -B base
 	for fix in $(sed -n '/^end of fixes/q; s/^patch \(.*\)\.patch/\1/p' series | tac); do
-		compgen -G "$patches/$fix.from-*.patch" > /dev/null || g apply -R "$here/$patches/$fix.patch"
+		compgen -G "$patches/$fix.from-*.patch" > /dev/null || [ ! -s "$patches/$fix.patch" ] ||
+			g apply -R "$here/$patches/$fix.patch"
 	done
 	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 999/' "$tree/Makefile"
 	sed -i "$1" "$tree/$2"

@@ -46,7 +46,8 @@
  *	a MIGRATE. For a shared mapping that tracks writes it keeps only MAPPED and
  *	READ: entries that are not dirty become read-only.
  * @MMU_CAUSE_UFFD_WP: userfaultfd write protection is set. Keeps MAPPED and READ.
- *	For a hugetlb file it keeps nothing, as MPROTECT.
+ *	For a hugetlb file it keeps nothing, as MPROTECT. Read-write protection keeps
+ *	nothing.
  * @MMU_CAUSE_UFFD_WP_RESOLVE: userfaultfd write protection is removed. Keeps all:
  *	what was writable stays writable. For shmem and for private hugetlb it keeps
  *	MAPPED and READ, because entries may become read-only. For a hugetlb file it
