@@ -138,6 +138,7 @@ part lint "${vm[@]}" tools vm Documentation scripts "${bench[@]}" tests qemu .ci
 part figures bench scripts/{parts,results}.sh Documentation README.md qemu/README.md -- bench/figures.py --check
 part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
 part model tests/model tests/model.sh scripts/common.sh -- tests/model.sh
+part kernel-7.3 "${vm[@]}" tools tests scripts bench -- env VARIANT=vm tests/kernel.sh 7.3
 part selftests "${vm[@]}" tools tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
 part vhostctl "${vm[@]}" tools vm tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
 part fuzz-short "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
@@ -214,6 +215,6 @@ if [ -n "$full" ]; then
 	echo "$kept kept from earlier runs of the same tree"
 fi
 say "$SECONDS s"
-[ -s "$cache/bases/rows" ] && echo "bases tried: $(cut -d ' ' -f 1 "$cache/bases/rows" | paste -sd ' ')"
+[ -s "$shared/bases/rows" ] && echo "bases tried: $(cut -d ' ' -f 1 "$shared/bases/rows" | paste -sd ' ')"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

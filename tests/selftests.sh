@@ -2,7 +2,8 @@
 # selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
 # suites are mm, vhost (vhost-net), faults (the same, odd cases), owner (the same, odd
 # processes), base (the same, faults that the base has), debugfs, null (the test device),
-# vsock, scsi and zcopy (vhost-net that does not copy); T=name runs one test.
+# vsock, scsi and zcopy (vhost-net that does not copy); T=name runs one test, and
+# T='fixture.*' those of a fixture.
 # WORKERS=kthread: vhost's workers are threads of the kernel's, not of the owner's. Suites
 # run beside each other, JOBS at a time; what a suite says is printed when it ends.
 . scripts/common.sh
@@ -33,8 +34,12 @@ fi
 
 # run_suite NAME
 run_suite() {
-	local name=$1 under=$check on=$accel key='' test=${T:+-r $T}
-	test=${test:-$leave_out}
+	local name=$1 under=$check on=$accel key='' test=$leave_out
+	case ${T:-} in
+	'') ;;
+	*'.*') test="-f ${T%.*}" ;;
+	*) test="-r $T" ;;
+	esac
 	case $name in
 	mm) under='' on=auto ;;
 	debugfs) on=single ;;
