@@ -198,20 +198,40 @@ static bool checked_put(struct vhost_virtqueue *vq, unsigned long off, u16 val)
 	return at && !put_user((__force u16)cpu_to_vhost16(vq, val), (u16 __user *)at);
 }
 
-static bool checked_publish(struct vhost_virtqueue *vq,
-			    const struct vring_used_elem *heads, unsigned int count)
+/*
+ * The used index behind @n elements that begin at @idx. In an in-order ring each stands for as
+ * many buffers as @nheads says, and is where the first of them would be.
+ */
+static __always_inline u16 idx_after(u16 idx, const u16 *nheads, unsigned int n)
 {
-	u16 old = vq->last_used_idx, new = old + count;
+	if (!nheads)
+		return idx + n;
+	while (n--)
+		idx += *nheads++;
+	return idx;
+}
+
+static bool checked_publish(struct vhost_virtqueue *vq, const struct vring_used_elem *heads,
+			    const u16 *nheads, unsigned int count)
+{
+	u16 old = vq->last_used_idx, new = idx_after(old, nheads, count);
 	unsigned int slot = old & (vq->num - 1);
 	unsigned int run = min(count, vq->num - slot);
 	void __user *ring = checked_at(vq, VHOST_ADDR_USED,
 				       offsetof(struct vring_used, ring));
 
-	if (!ring ||
-	    copy_to_user(ring + slot * sizeof(*heads), heads, run * sizeof(*heads)) ||
-	    copy_to_user(ring, heads + run, (count - run) * sizeof(*heads)))
+	if (!ring)
 		return false;
-	vhost_trace(used, vq, old, count, VHOST_ACCESSOR_CHECKED);
+	if (nheads) {
+		for (unsigned int i = 0; i < count; slot += nheads[i++])
+			if (copy_to_user(ring + (slot & (vq->num - 1)) * sizeof(*heads),
+					 heads + i, sizeof(*heads)))
+				return false;
+	} else if (copy_to_user(ring + slot * sizeof(*heads), heads, run * sizeof(*heads)) ||
+		   copy_to_user(ring, heads + run, (count - run) * sizeof(*heads))) {
+		return false;
+	}
+	vhost_trace(used, vq, old, (u16)(new - old), VHOST_ACCESSOR_CHECKED);
 	/* Elements before index; pairs with the driver's read barrier. */
 	smp_wmb();
 	if (!checked_put(vq, offsetof(struct vring_used, idx), new))
@@ -419,12 +439,21 @@ static noinline void trace_scalars(struct vhost_virtqueue *vq, bool idx, bool as
 
 /* Trace all that publish_flat() stored. */
 static noinline void trace_publish(struct vhost_virtqueue *vq, unsigned int slot,
-				   unsigned int n, bool ask)
+				   const u16 *nheads, unsigned int n, bool ask)
 {
 	const size_t size = sizeof(struct vring_used_elem);
 	unsigned int run = min(n, vq->num - slot);
 	unsigned long seq = vq->ringmap.seq;
 
+	if (nheads) {
+		for (; n--; slot += *nheads++)
+			vhost_ringmap_trace_use(vq, VHOST_ADDR_USED,
+						offsetof(struct vring_used,
+							 ring[slot & (vq->num - 1)]),
+						size, seq);
+		trace_scalars(vq, true, ask);
+		return;
+	}
 	vhost_ringmap_trace_use(vq, VHOST_ADDR_USED,
 				offsetof(struct vring_used, ring[slot]), run * size, seq);
 	if (run < n)
@@ -457,7 +486,7 @@ static __always_inline void store_index(struct vhost_virtqueue *vq, __virtio16 *
 /* Publish in one section, if the used ring is mapped as a whole. */
 static __always_inline bool publish_flat(struct vhost_virtqueue *vq,
 					 const struct vring_used_elem *heads,
-					 unsigned int count, bool ask)
+					 const u16 *nheads, unsigned int count, bool ask)
 {
 	struct vhost_ringmap *rm = &vq->ringmap;
 	unsigned int slot = vq->last_used_idx & (vq->num - 1);
@@ -491,27 +520,49 @@ static __always_inline bool publish_flat(struct vhost_virtqueue *vq,
 	ringmap_window(RINGMAP_WINDOW_USE);
 	if (count == 1) {
 		used->ring[slot] = *heads;
+	} else if (nheads) {
+		for (unsigned int i = 0, at = slot; i < count; at += nheads[i++])
+			used->ring[at & (vq->num - 1)] = heads[i];
 	} else {
 		memcpy(&used->ring[slot], heads, min(count, run) * sizeof(*heads));
 		if (unlikely(count > run))
 			memcpy(used->ring, heads + run, (count - run) * sizeof(*heads));
 	}
-	store_index(vq, &used->idx, vq->last_used_idx + count, ask_at);
+	store_index(vq, &used->idx, idx_after(vq->last_used_idx, nheads, count), ask_at);
 	if (vhost_ringmap_is_traced())
-		trace_publish(vq, slot, count, ask);
+		trace_publish(vq, slot, nheads, count, ask);
 unlock:
 	ringmap_unlock(rm);
 	return used;
 }
 
-/* Publish up to VHOST_RINGMAP_USED elements in one section; after the last, the index. */
-static bool publish_some(struct vhost_virtqueue *vq, u16 idx,
-			 const struct vring_used_elem *heads, unsigned int n,
-			 bool last, bool ask)
+/* Store the elements of a section. Those of a ring that is not in order are few pieces. */
+static bool store_elements(struct vhost_virtqueue *vq, u16 idx,
+			   const struct vring_used_elem *heads, const u16 *nheads,
+			   unsigned int n)
 {
-	struct vhost_ringmap *rm = &vq->ringmap;
 	unsigned int slot = idx & (vq->num - 1);
 	unsigned int run = min(n, vq->num - slot);
+
+	if (!nheads)
+		return store_by_page(vq, offsetof(struct vring_used, ring[slot]), heads,
+				     run * sizeof(*heads)) &&
+		       store_by_page(vq, offsetof(struct vring_used, ring), heads + run,
+				     (n - run) * sizeof(*heads));
+	for (; n--; slot += *nheads++)
+		if (!store_by_page(vq, offsetof(struct vring_used,
+						ring[slot & (vq->num - 1)]),
+				   heads++, sizeof(*heads)))
+			return false;
+	return true;
+}
+
+/* Publish up to VHOST_RINGMAP_USED elements in one section; after the last, the index. */
+static bool publish_some(struct vhost_virtqueue *vq, u16 idx,
+			 const struct vring_used_elem *heads, const u16 *nheads,
+			 unsigned int n, bool last, bool ask)
+{
+	struct vhost_ringmap *rm = &vq->ringmap;
 	__virtio16 *at = NULL, *ask_at = NULL;
 	bool done;
 
@@ -521,12 +572,9 @@ static bool publish_some(struct vhost_virtqueue *vq, u16 idx,
 	if (ask)
 		ask_at = used_scalar(rm, ask_off(vq));
 	done = (at || !last) && (ask_at || !ask) &&
-	       store_by_page(vq, offsetof(struct vring_used, ring[slot]), heads,
-			     run * sizeof(*heads)) &&
-	       store_by_page(vq, offsetof(struct vring_used, ring), heads + run,
-			     (n - run) * sizeof(*heads));
+	       store_elements(vq, idx, heads, nheads, n);
 	if (done && last)
-		store_index(vq, at, idx + n, ask_at);
+		store_index(vq, at, idx_after(idx, nheads, n), ask_at);
 	rm->stats.sections += done;
 	if (done && vhost_ringmap_is_traced())
 		trace_scalars(vq, last, ask);
@@ -535,33 +583,40 @@ static bool publish_some(struct vhost_virtqueue *vq, u16 idx,
 }
 
 static bool publish_by_page(struct vhost_virtqueue *vq, const struct vring_used_elem *heads,
-			    unsigned int count, bool ask)
+			    const u16 *nheads, unsigned int count, bool ask)
 {
 	u16 idx = vq->last_used_idx;
 
 	while (count > VHOST_RINGMAP_USED) {
-		if (!publish_some(vq, idx, heads, VHOST_RINGMAP_USED, false, false))
+		if (!publish_some(vq, idx, heads, nheads, VHOST_RINGMAP_USED, false, false))
 			return false;
-		idx += VHOST_RINGMAP_USED;
+		idx = idx_after(idx, nheads, VHOST_RINGMAP_USED);
 		heads += VHOST_RINGMAP_USED;
+		if (nheads)
+			nheads += VHOST_RINGMAP_USED;
 		count -= VHOST_RINGMAP_USED;
 	}
-	return publish_some(vq, idx, heads, count, true, ask);
+	return publish_some(vq, idx, heads, nheads, count, true, ask);
 }
 
 /* Try to map what publish_by_page() writes. */
-static enum vhost_miss publish_fill(struct vhost_virtqueue *vq, unsigned int count, bool ask)
+static enum vhost_miss publish_fill(struct vhost_virtqueue *vq, const u16 *nheads,
+				    unsigned int count, bool ask)
 {
 	const size_t size = sizeof(struct vring_used_elem);
 	unsigned int slot = vq->last_used_idx & (vq->num - 1);
-	unsigned int run = min(count, vq->num - slot);
+	unsigned int n = (u16)(idx_after(vq->last_used_idx, nheads, count) -
+			       vq->last_used_idx);
+	unsigned int run = min(n, vq->num - slot);
 	enum vhost_miss miss;
 
+	/* Of an in-order ring with the gaps, and at most all of it */
+	n = min(n, vq->num);
 	miss = ringmap_fill(vq, VHOST_ADDR_USED, offsetof(struct vring_used, ring[slot]),
 			    run * size);
-	if (!miss && count > run)
+	if (!miss && n > run)
 		miss = ringmap_fill(vq, VHOST_ADDR_USED, offsetof(struct vring_used, ring),
-				    (count - run) * size);
+				    (n - run) * size);
 	if (!miss)
 		miss = ringmap_fill(vq, VHOST_ADDR_USED, offsetof(struct vring_used, idx),
 				    sizeof(__virtio16));
@@ -572,7 +627,7 @@ static enum vhost_miss publish_fill(struct vhost_virtqueue *vq, unsigned int cou
 
 static noinline bool publish_slowly(struct vhost_virtqueue *vq,
 				    const struct vring_used_elem *heads,
-				    unsigned int count, bool ask)
+				    const u16 *nheads, unsigned int count, bool ask)
 {
 	enum vhost_miss miss;
 
@@ -583,12 +638,12 @@ static noinline bool publish_slowly(struct vhost_virtqueue *vq,
 	case VHOST_ACCESSOR_UACCESS:
 		return false;
 	case VHOST_ACCESSOR_CHECKED:
-		return !ask && checked_publish(vq, heads, count);
+		return !ask && checked_publish(vq, heads, nheads, count);
 	}
-	if (publish_by_page(vq, heads, count, ask))
+	if (publish_by_page(vq, heads, nheads, count, ask))
 		return true;
-	miss = publish_fill(vq, count, ask);
-	if (!miss && publish_by_page(vq, heads, count, ask))
+	miss = publish_fill(vq, nheads, count, ask);
+	if (!miss && publish_by_page(vq, heads, nheads, count, ask))
 		return true;
 	fall_back(vq, VHOST_ADDR_USED, miss ?: VHOST_MISS_RACED);
 	return false;
@@ -600,8 +655,8 @@ bool __vhost_ringmap_publish(struct vhost_virtqueue *vq,
 			     unsigned int count)
 {
 	ringmap_window(RINGMAP_WINDOW_HANDLER);
-	return likely(publish_flat(vq, heads, count, false)) ||
-	       publish_slowly(vq, heads, count, false);
+	return likely(publish_flat(vq, heads, NULL, count, false)) ||
+	       publish_slowly(vq, heads, NULL, count, false);
 }
 EXPORT_SYMBOL_GPL(__vhost_ringmap_publish);
 
@@ -611,10 +666,23 @@ bool __vhost_ringmap_publish_and_ask(struct vhost_virtqueue *vq,
 				     unsigned int count)
 {
 	ringmap_window(RINGMAP_WINDOW_HANDLER);
-	return likely(publish_flat(vq, heads, count, true)) ||
-	       publish_slowly(vq, heads, count, true);
+	return likely(publish_flat(vq, heads, NULL, count, true)) ||
+	       publish_slowly(vq, heads, NULL, count, true);
 }
 EXPORT_SYMBOL_GPL(__vhost_ringmap_publish_and_ask);
+
+#ifdef VHOST_IN_ORDER
+/* See vhost_ringmap_publish_in_order(). */
+bool __vhost_ringmap_publish_in_order(struct vhost_virtqueue *vq,
+				      const struct vring_used_elem *heads,
+				      const u16 *nheads, unsigned int count, bool ask)
+{
+	ringmap_window(RINGMAP_WINDOW_HANDLER);
+	return likely(publish_flat(vq, heads, nheads, count, ask)) ||
+	       publish_slowly(vq, heads, nheads, count, ask);
+}
+EXPORT_SYMBOL_GPL(__vhost_ringmap_publish_in_order);
+#endif
 
 static bool put_mapped(struct vhost_virtqueue *vq, unsigned long off, u16 val)
 {

@@ -40,6 +40,9 @@ bool __vhost_ringmap_publish(struct vhost_virtqueue *vq,
 bool __vhost_ringmap_publish_and_ask(struct vhost_virtqueue *vq,
 				     const struct vring_used_elem *heads,
 				     unsigned int count);
+bool __vhost_ringmap_publish_in_order(struct vhost_virtqueue *vq,
+				      const struct vring_used_elem *heads,
+				      const u16 *nheads, unsigned int count, bool ask);
 void vhost_ringmap_trace_use(struct vhost_virtqueue *vq, int type, unsigned long off,
 			     unsigned long n, unsigned long seq);
 
@@ -315,6 +318,30 @@ vhost_ringmap_publish(struct vhost_virtqueue *vq, const struct vring_used_elem *
 		     __vhost_ringmap_publish(vq, heads, count);
 }
 
+#ifdef VHOST_IN_ORDER
+/**
+ * vhost_ringmap_publish_in_order() - write used elements of an in-order ring, then the index
+ * @vq: virtqueue
+ * @heads: used elements
+ * @nheads: for each of them, for how many buffers it stands; that many places behind it is
+ *	the next one
+ * @count: how many elements
+ * @ask: whether to ask the driver for a kick, too
+ *
+ * As vhost_ringmap_publish(), but that the caller adds the sum of @nheads.
+ *
+ * Context and return: as vhost_ringmap_publish().
+ */
+static __always_inline bool
+vhost_ringmap_publish_in_order(struct vhost_virtqueue *vq,
+			       const struct vring_used_elem *heads, const u16 *nheads,
+			       unsigned int count, bool ask)
+{
+	return vhost_ringmap_on() &&
+	       __vhost_ringmap_publish_in_order(vq, heads, nheads, count, ask);
+}
+#endif
+
 /* Count used elements that are about to be published, with any accessor. */
 static __always_inline void
 vhost_ringmap_count(struct vhost_virtqueue *vq, unsigned int count)
@@ -343,6 +370,7 @@ static inline void vhost_ringmap_reset(struct vhost_virtqueue *vq) {}
 #define vhost_ringmap_desc(...)		false
 #define vhost_ringmap_put(...)		false
 #define vhost_ringmap_publish(...)	false
+#define vhost_ringmap_publish_in_order(...)	false
 #define vhost_ringmap_count(...)	((void)0)
 
 #endif /* CONFIG_VHOST_RINGMAP */
