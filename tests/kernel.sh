@@ -12,6 +12,6 @@ scripts/compose.sh > /dev/null
 tests/emitters.sh > /dev/null
 scripts/build.sh touched
 scripts/lint.sh
-for t in 'traffic.*' 'null.*' 'base.*'; do
+for t in 'in_order.*' 'in_order_log.*' 'traffic.*' 'null.*' 'base.*'; do
 	T=$t tests/selftests.sh
 done

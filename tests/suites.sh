@@ -1,8 +1,10 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # Sourced: which selftests there are, and which has a test.
 
 # the longest first
 suites=(vhost mm faults owner base debugfs null vsock scsi zcopy)
+# 6.12 has no in-order rings.
+[ "$kernel_series" = 6.12 ] || suites+=(in_order)
 
 # suite_of TEST: the suite that has the test of this name
 suite_of() {
@@ -10,6 +12,7 @@ suite_of() {
 	cause.* | keep.* | moving.* | global.*) echo mm ;;
 	faults.* | odd.* | reverted_2019.*) echo faults ;;
 	owner.* | busy.* | first_notifier.*) echo owner ;;
+	in_order.* | in_order_log.*) echo in_order ;;
 	base.* | debugfs.* | null.* | vsock.* | scsi.* | zcopy.*) echo "${1%%.*}" ;;
 	*) echo vhost ;;
 	esac

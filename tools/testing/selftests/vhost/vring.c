@@ -202,6 +202,7 @@ static void reset_queues(struct vring_dev *d)
 		q->avail = 0;
 		q->kicked = 0;
 		q->last_used = 0;
+		q->place = 0;
 		q->nfree = q->vring.num;
 		for (unsigned int n = 0; n < q->nfree; n++)
 			q->free[n] = q->nfree - 1 - n;
@@ -349,6 +350,8 @@ int vring_setup(struct vring_dev *d)
 		features |= 1ULL << VIRTIO_NET_F_MRG_RXBUF;
 	if (d->cfg.iotlb)
 		features |= 1ULL << VIRTIO_F_ACCESS_PLATFORM;
+	if (d->cfg.in_order)
+		features |= 1ULL << VIRTIO_F_IN_ORDER;
 	if (d->cfg.log)
 		features |= 1ULL << VHOST_F_LOG_ALL;
 	if (d->cfg.raw)
@@ -430,6 +433,7 @@ int vring_open(struct vring_dev *d, const struct vring_config *cfg)
 		q->err = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		q->free = calloc(cfg->num[i], sizeof(*q->free));
 		q->next = calloc(cfg->num[i], sizeof(*q->next));
+		q->order = calloc(cfg->num[i], sizeof(*q->order));
 		if (q->kick < 0 || q->call < 0 || q->err < 0 || !q->free || !q->next)
 			return fail(d, ENOMEM, "queue %d", i);
 	}
@@ -517,7 +521,17 @@ static void make_available(struct vring_dev *d, int queue, uint16_t head)
 {
 	struct vring_queue *q = &d->q[queue];
 
+	q->order[q->avail & (q->vring.num - 1)] = head;
 	q->vring.avail->ring[q->avail++ & (q->vring.num - 1)] = x16(d, head);
+}
+
+/* A free descriptor; there is one. */
+static uint16_t take_free(struct vring_dev *d, int queue)
+{
+	struct vring_queue *q = &d->q[queue];
+
+	q->nfree--;
+	return d->cfg.in_order ? q->place++ & (q->vring.num - 1) : q->free[q->nfree];
 }
 
 static uint16_t used_index(const struct vring_dev *d, int queue)
@@ -525,14 +539,28 @@ static uint16_t used_index(const struct vring_dev *d, int queue)
 	return x16(d, load(&d->q[queue].vring.used->idx));
 }
 
-/* The next used element. */
-static struct vring_used_elem take_used(struct vring_dev *d, int queue)
+/* The next used element. In an in-order ring it is that of all buffers up to its own. */
+static struct vring_used_elem next_used(struct vring_dev *d, int queue)
 {
 	struct vring_queue *q = &d->q[queue];
 	struct vring_used_elem e;
 
-	e = q->vring.used->ring[q->last_used++ & (q->vring.num - 1)];
+	e = q->vring.used->ring[q->last_used & (q->vring.num - 1)];
 	return (struct vring_used_elem){ x32(d, e.id), x32(d, e.len) };
+}
+
+/* The next used buffer, of this element: its head */
+static uint32_t take_used(struct vring_dev *d, int queue, const struct vring_used_elem *e)
+{
+	struct vring_queue *q = &d->q[queue];
+	uint16_t at = q->last_used++ & (q->vring.num - 1);
+
+	return d->cfg.in_order ? q->order[at] : e->id;
+}
+
+static unsigned int rx_bytes(const struct vring_dev *d)
+{
+	return d->cfg.mergeable ? 128 : VRING_BUF_SIZE;
 }
 
 static void refill_rx(struct vring_dev *d)
@@ -542,10 +570,9 @@ static void refill_rx(struct vring_dev *d)
 	if (!q->nfree)
 		return;
 	while (q->nfree) {
-		uint16_t i = q->free[--q->nfree];
+		uint16_t i = take_free(d, VRING_RX);
 
-		set_desc(d, &q->vring.desc[i], slot(d, VRING_RX, i),
-			 d->cfg.mergeable ? 128 : VRING_BUF_SIZE,
+		set_desc(d, &q->vring.desc[i], slot(d, VRING_RX, i), rx_bytes(d),
 			 VRING_DESC_F_WRITE, 0);
 		make_available(d, VRING_RX, i);
 	}
@@ -656,7 +683,7 @@ static void set_chain(struct vring_dev *d, uint16_t at, const char *buf,
 	struct vring_queue *q = &d->q[VRING_TX];
 
 	for (unsigned int i = 0; i < n; i++) {
-		uint16_t next = i + 1 < n ? q->free[--q->nfree] : at;
+		uint16_t next = i + 1 < n ? take_free(d, VRING_TX) : at;
 
 		q->next[at] = next;
 		set_segment(d, q->vring.desc + at, buf, frame, i, n,
@@ -676,7 +703,7 @@ int vring_send(struct vring_dev *d)
 		return inject(d);
 	if (q->nfree < (d->cfg.indirect ? 1 : n))
 		return -EAGAIN;
-	head = q->free[--q->nfree];
+	head = take_free(d, VRING_TX);
 	buf = slot(d, VRING_TX, head);
 	memset(buf, 0, d->hdr_len);
 	put_frame(d, buf + d->hdr_len, frame);
@@ -699,7 +726,7 @@ int vring_add(struct vring_dev *d, const void *p, uint32_t len, uint16_t flags)
 
 	if (!q->nfree)
 		return -EAGAIN;
-	head = q->free[--q->nfree];
+	head = take_free(d, VRING_TX);
 	q->next[head] = head;
 	set_desc(d, q->vring.desc + head, p, len, flags, 0);
 	make_available(d, VRING_TX, head);
@@ -716,12 +743,18 @@ static int reap_tx(struct vring_dev *d)
 {
 	struct vring_queue *q = &d->q[VRING_TX];
 	uint16_t used = used_index(d, VRING_TX);
+	struct vring_used_elem e;
+	bool more = false;
 
 	while (q->last_used != used) {
-		uint32_t id = take_used(d, VRING_TX).id;
+		uint32_t id;
 
-		if (id >= q->vring.num)
-			return bad_used(d, VRING_TX, id);
+		if (!more)
+			e = next_used(d, VRING_TX);
+		id = take_used(d, VRING_TX, &e);
+		more = d->cfg.in_order && id != e.id;
+		if (id >= q->vring.num || (more && q->last_used == used))
+			return bad_used(d, VRING_TX, e.id);
 		while (q->next[id] != id && q->nfree < q->vring.num) {
 			q->free[q->nfree++] = id;
 			id = q->next[id];
@@ -746,26 +779,34 @@ static int reap_rx(struct vring_dev *d)
 
 	while (q->last_used != used) {
 		unsigned int parts = 1, len = 0;
+		struct vring_used_elem e;
+		uint32_t id;
 
 		for (unsigned int n = 0; n < parts; n++) {
-			struct vring_used_elem e;
+			unsigned int bytes;
 
 			if (q->last_used == used)
 				return fail(d, 0, "a packet of %u buffers has only %u",
 					    parts, n);
-			e = take_used(d, VRING_RX);
-			if (e.id >= q->vring.num || q->nfree == q->vring.num)
-				return bad_used(d, VRING_RX, e.id);
-			if (e.len > VRING_BUF_SIZE || len + e.len > sizeof(frame))
-				return fail(d, 0, "used length %u", e.len);
-			memcpy(frame + len, slot(d, VRING_RX, e.id), e.len);
+			if (!n || !d->cfg.in_order)
+				e = next_used(d, VRING_RX);
+			id = take_used(d, VRING_RX, &e);
+			if (id >= q->vring.num || q->nfree == q->vring.num)
+				return bad_used(d, VRING_RX, id);
+			/* An element for several has the length of the last of them. */
+			bytes = d->cfg.in_order && id != e.id ? rx_bytes(d) : e.len;
+			if (bytes > VRING_BUF_SIZE || len + bytes > sizeof(frame))
+				return fail(d, 0, "used length %u", bytes);
+			memcpy(frame + len, slot(d, VRING_RX, id), bytes);
 			/* One that is used empty has no header. */
-			if (!n && d->cfg.mergeable && e.len >= d->hdr_len)
+			if (!n && d->cfg.mergeable && bytes >= d->hdr_len)
 				parts = x16(d, ((struct virtio_net_hdr_mrg_rxbuf *)
 						frame)->num_buffers);
-			len += e.len;
-			q->free[q->nfree++] = e.id;
+			len += bytes;
+			q->free[q->nfree++] = id;
 		}
+		if (d->cfg.in_order && id != e.id)
+			return bad_used(d, VRING_RX, e.id);
 		check_frame(d, frame + d->hdr_len,
 			    len > d->hdr_len ? len - d->hdr_len : 0);
 		packets++;
@@ -953,6 +994,7 @@ void vring_close(struct vring_dev *d)
 		}
 		free(q->free);
 		free(q->next);
+		free(q->order);
 	}
 	free(d->log);
 	d->log = NULL;

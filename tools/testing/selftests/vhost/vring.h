@@ -56,6 +56,8 @@ enum vring_memory {
  * @iotlb: negotiate VIRTIO_F_ACCESS_PLATFORM: vhost finds rings and buffers
  *	through its device IOTLB, whose misses the library answers while it runs
  *	packets
+ * @in_order: negotiate VIRTIO_F_IN_ORDER: descriptors are used in the order in which they
+ *	are in the ring, and one used element may stand for several buffers
  * @log: negotiate VHOST_F_LOG_ALL: vhost logs what it writes in @log of the device
  * @legacy: do not negotiate VIRTIO_F_VERSION_1
  * @swapped: with @legacy, rings of the other byte order
@@ -84,6 +86,7 @@ struct vring_config {
 	bool sink;
 	bool inject;
 	bool iotlb;
+	bool in_order;
 	bool log;
 	bool legacy;
 	bool swapped;
@@ -113,6 +116,8 @@ struct vring_config {
  * @kicked: avail index at the last decision whether to kick
  * @free: stack of free descriptors
  * @nfree: how many
+ * @place: with in_order, the next free descriptor
+ * @order: heads as they were made available
  * @next: chain, copied here because vhost may not change it and nobody reads
  *	it back from shared memory
  * @kick: eventfd that vhost waits for
@@ -126,6 +131,8 @@ struct vring_queue {
 	uint16_t kicked;
 	uint16_t *free;
 	uint16_t *next;
+	uint16_t *order;
+	uint16_t place;
 	unsigned int nfree;
 	int kick;
 	int call;
