@@ -4,8 +4,8 @@
 # is broken in a trace of traffic; and for each row of tests/mutants/lies. T=name does only
 # that one (and T='name name' two), T=guards the scripts, T=lies the rows. Some guards are
 # missed only by a kernel that looks for mistakes: their scripts name its variant, and
-# T=debug does them. T=kvm does the rows of tests/mutants/kvm, by kvm-check's kernel and
-# guest; T='kvm name' does one.
+# T=debug does them. Others are of one kernel series, which their scripts name. T=kvm does the
+# rows of tests/mutants/kvm, by kvm-check's kernel and guest; T='kvm name' does one.
 . scripts/common.sh
 . tests/suites.sh
 . tests/kvm-guests.sh
@@ -117,6 +117,7 @@ esac
 
 for m in tests/mutants/*.sed; do
 	name=$(basename "$m" .sed)
+	grep -q "^# Series: $kernel_series$" "$m" || ! grep -q '^# Series: ' "$m" || continue
 	test=$(sed -n 's/^# Test: //p' "$m")
 	on=$(sed -n 's/^# Variant: //p' "$m")
 	on=${on:-modular} set=guards
