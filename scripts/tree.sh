@@ -9,6 +9,7 @@ g() { git -C "$tree" -c core.autocrlf=false -c gc.auto=0 "$@"; }
 import_base() {
 	git -C "$1" init -q -b base
 	git -C "$1" config core.looseCompression 0
+	git -C "$1" config gc.auto 0
 	git -C "$1" config user.name ringmap
 	git -C "$1" config user.email ringmap@localhost
 	git -C "$1" add -A -f .
