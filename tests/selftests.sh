@@ -44,6 +44,7 @@ run_suite() {
 	mm) under='' on=auto ;;
 	debugfs) on=single ;;
 	esac
+	test="$(not_yet "$name")$test"
 	[ "$name" != faults ] || key="RINGMAP_RESERVED=$reserved"
 	[ "$on" = single ] || key+=" STATIC_KEY_ON=1"
 	say "$name: running in the VM ($kind)"

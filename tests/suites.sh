@@ -39,6 +39,13 @@ suite_options() {
 	esac
 }
 
+# not_yet SUITE: what tells its program to leave out what this kernel series does not have
+not_yet() {
+	case $1,$kernel_series in
+	mm,6.12) printf -- '-T %s ' uffd_rwp uffd_rwp_resolve ;;
+	esac
+}
+
 # choose_workers VARIANT: what WORKERS asks of the kernel is in the array workers, and a
 # name for logs in kind
 choose_workers() {
@@ -55,5 +62,6 @@ without_huge() {
 	printf -- '-V %s ' thp mprotect_thp split numa_hint
 	printf -- '-T %s ' huge_zero_page numa_hint hint_local hint_again hint_pinned hint_threads \
 		hint_huge hint_same hint_same_threads uffd_move_huge collapse split split_zero_page \
+		write_zero_page \
 		split_freeze split_shmem migrate_device exclusive exclusive_end
 }

@@ -47,6 +47,19 @@
 #define MADV_PAGEOUT 21
 #endif
 
+/* Not in older headers */
+#ifndef UFFDIO_RWPROTECT
+struct uffdio_rwprotect {
+	struct uffdio_range range;
+	__u64 mode;
+};
+#define UFFD_FEATURE_RWP		(1 << 17)
+#define UFFD_FEATURE_RWP_ASYNC		(1 << 18)
+#define UFFDIO_REGISTER_MODE_RWP	((__u64)1 << 3)
+#define UFFDIO_RWPROTECT_MODE_RWP	((__u64)1 << 0)
+#define UFFDIO_RWPROTECT		_IOWR(UFFDIO, 0x09, struct uffdio_rwprotect)
+#endif
+
 #define TRACE	"/sys/kernel/tracing/"
 #define KSM	"/sys/kernel/mm/ksm/"
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
@@ -1646,6 +1659,58 @@ TEST_F(cause, uffd_wp_resolve_hugetlb)
 	close(fd);
 }
 
+/* Where nobody reads the descriptor, an access ends the protection by itself. */
+static int uffd_open_rwp(void)
+{
+	return uffd_open(UFFD_FEATURE_RWP | UFFD_FEATURE_RWP_ASYNC);
+}
+
+static int uffd_rwprotect(int fd, void *at, size_t len, bool on)
+{
+	struct uffdio_rwprotect rwp = {
+		.range = { (uintptr_t)at, len },
+		.mode = on ? UFFDIO_RWPROTECT_MODE_RWP : 0,
+	};
+
+	return ioctl(fd, UFFDIO_RWPROTECT, &rwp);
+}
+
+/* Reads are to be told as well. */
+TEST_F(cause, uffd_rwp)
+{
+	char *at = map_anon(page);
+	int fd = uffd_open_rwp();
+
+	if (fd < 0)
+		SKIP(return, "no read-write protection before Linux 7.3");
+	ASSERT_EQ(uffd_register(fd, at, page, UFFDIO_REGISTER_MODE_RWP), 0);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(uffd_rwprotect(fd, at, page, true), 0);
+	EXPECT_CAUSE("uffd_wp", "UFFDIO_RWPROTECT", NOTHING);
+	EXPECT_DROPPED(&self->w);
+	EXPECT_EQ(get(at), 0x0101010101010101);
+	close(fd);
+}
+
+TEST_F(cause, uffd_rwp_resolve)
+{
+	char *at = map_anon(2 * page);
+	int fd = uffd_open_rwp();
+
+	if (fd < 0)
+		SKIP(return, "no read-write protection before Linux 7.3");
+	ASSERT_EQ(uffd_register(fd, at, 2 * page, UFFDIO_REGISTER_MODE_RWP), 0);
+	/* As in uffd_wp_resolve. */
+	ASSERT_EQ(uffd_rwprotect(fd, at + page, page, true), 0);
+	ASSERT_EQ(watch(&self->w, at, page, true), NSUBS);
+	ASSERT_EQ(uffd_rwprotect(fd, at, 2 * page, false), 0);
+	EXPECT_CAUSE("uffd_wp_resolve", "UFFDIO_RWPROTECT mode 0", ALL);
+	EXPECT_KEPT(&self->w, ALL);
+	EXPECT_SAME_PAGE(&self->w, true);
+	EXPECT_STORE_SEEN(&self->w);
+	close(fd);
+}
+
 TEST_F(cause, uffd_move)
 {
 	char *src = map_anon(page);
@@ -1814,24 +1879,49 @@ TEST_F(cause, split)
 	EXPECT_STORE_SEEN(&self->w);
 }
 
+/* a mapping of the huge zero page, or NULL */
+static char *map_huge_zero(void)
+{
+	char *at = map(2 * HUGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	at = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
+	if (madvise(at, HUGE, MADV_HUGEPAGE))
+		return NULL;
+	write_file(THP "use_zero_page", "1");
+	if (get(at) || (pagemap(at) & PM_FRAME) + 1 != (pagemap(at + page) & PM_FRAME))
+		return NULL;
+	/* khugepaged leaves alone what it is split into. */
+	return madvise(at, HUGE, MADV_NOHUGEPAGE) ? NULL : at;
+}
+
 /* Other frames are mapped afterwards. */
 TEST_F(cause, split_zero_page)
 {
-	char *at = map(2 * HUGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	char *at = map_huge_zero();
 	uint64_t frame;
 
-	at = (char *)(((uintptr_t)at + HUGE - 1) & ~(HUGE - 1));
-	ASSERT_EQ(madvise(at, HUGE, MADV_HUGEPAGE), 0);
-	write_file(THP "use_zero_page", "1");
-	ASSERT_EQ(get(at), 0);
+	ASSERT_NE(at, NULL);
 	frame = pagemap(at) & PM_FRAME;
-	ASSERT_EQ(frame + 1, pagemap(at + page) & PM_FRAME)
-		TH_LOG("not the huge zero page");
-	ASSERT_EQ(madvise(at, HUGE, MADV_NOHUGEPAGE), 0);
+	ASSERT_EQ(watch(&self->w, at, page, false), NSUBS);
+	/* Splits the mapping, and with it the page. */
+	ASSERT_EQ(madvise(at + HUGE / 2, page, MADV_DONTFORK), 0);
+	EXPECT_NE(frame, pagemap(at) & PM_FRAME);
+	EXPECT_CAUSE("split_drop", "part of the huge zero page", NOTHING);
+	EXPECT_DROPPED(&self->w);
+}
+
+/* A huge page replaces it, or, before Linux 7.3, small ones do. */
+TEST_F(cause, write_zero_page)
+{
+	char *at = map_huge_zero();
+
+	ASSERT_NE(at, NULL);
 	ASSERT_EQ(watch(&self->w, at, page, false), NSUBS);
 	put(at + HUGE / 2, 1);
-	EXPECT_NE(frame, pagemap(at) & PM_FRAME);
-	EXPECT_CAUSE("split_drop", "write in the huge zero page", NOTHING);
+	if (is_huge(at))
+		EXPECT_CAUSE("cow", "write in the huge zero page", NOTHING);
+	else
+		EXPECT_CAUSE("split_drop", "write in the huge zero page", NOTHING);
 	EXPECT_DROPPED(&self->w);
 }
 
