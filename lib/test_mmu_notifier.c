@@ -173,7 +173,7 @@ static int test_add(struct test_file *f, struct test_mn_add *add)
 		return -EINVAL;
 	if (f->nr == MAX_SUBS)
 		return -ENOSPC;
-	sub = kzalloc(sizeof(*sub), GFP_KERNEL);
+	sub = kcalloc(1, sizeof(*sub), GFP_KERNEL);
 	if (!sub)
 		return -ENOMEM;
 	sub->kind = add->kind;
