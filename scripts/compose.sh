@@ -98,6 +98,7 @@ while IFS= read -r line || [ -n "$line" ]; do
 		to=$f
 		[ "$f" != Kconfig ] || to=Kconfig.ringmap
 		f=$(of_series "$f")
+		[ -s "$f" ] || { touched=${touched:-in-base}; continue; }
 		! g ls-files --error-unmatch "$to" >/dev/null 2>&1 ||
 			die "$to already exists in the base; an overlay file must be new"
 		mode=100644; [ ! -x "$f" ] || mode=100755
