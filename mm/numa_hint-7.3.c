@@ -38,6 +38,7 @@ static int look_at_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	pte_t *start, *pte;
 	spinlock_t *ptl;	/* of the entries */
 
+	cond_resched();
 	ptl = pmd_trans_huge_lock(pmd, vma);
 	if (ptl) {
 		changes = huge_pmd_changes(vma, *pmd, addr, end);
@@ -69,7 +70,7 @@ static const struct mm_walk_ops look_ops = {
 };
 
 /**
- * numa_hint_changes() - whether NUMA hints would change an entry
+ * numa_hint_changes() - whether NUMA hints would change an entry that is present
  * @vma: where; not hugetlb
  * @addr: start
  * @end: end
@@ -77,7 +78,7 @@ static const struct mm_walk_ops look_ops = {
  * An entry that begins to qualify after the look is left for the next scan.
  *
  * Context: the mmap lock is held.
- * Return: false if no entry would change. True as well where nobody is told.
+ * Return: false if no such entry would change. True as well where nobody is told.
  */
 bool numa_hint_changes(struct vm_area_struct *vma, unsigned long addr,
 		       unsigned long end)
