@@ -6,4 +6,8 @@
 			vhost_discard_vq_desc(vq, headcount);\
 			goto out;\
 		}/
+/copy_to_iter(&num_buffers/,/^done:/s/vhost_net_rx_failed(nvq, -EFAULT, count, headcount);/{\
+				vhost_discard_vq_desc(vq, headcount, ndesc);\
+				goto out;\
+			}/
 }
