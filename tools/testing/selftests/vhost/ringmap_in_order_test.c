@@ -5,7 +5,9 @@
  */
 #define _GNU_SOURCE
 #include <linux/vhost.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 
 #include "ringmap_packets.h"
 
@@ -191,6 +193,86 @@ TEST_F_TIMEOUT(in_order_log, elements, PATIENCE)
 	EXPECT_TRUE(vring_page_logged(d, last));
 	EXPECT_TRUE(vring_page_logged(d, used));
 	EXPECT_FALSE(vring_page_logged(d, behind));
+}
+
+/* --- RX buffers without a packet --- */
+
+FIXTURE(in_order_bad) {
+	struct vring_dev d;
+};
+
+FIXTURE_VARIANT(in_order_bad) {
+	const char *accessor;
+};
+
+FIXTURE_VARIANT_ADD(in_order_bad, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(in_order_bad, checked) { .accessor = "checked" };
+FIXTURE_VARIANT_ADD(in_order_bad, ringmap) { .accessor = "ringmap" };
+
+/* Each packet takes two buffers. */
+FIXTURE_SETUP(in_order_bad)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.in_order = true;
+	cfg.mergeable = true;
+	cfg.min_frame = 200;
+	cfg.max_frame = 200;
+	open_and_start(_metadata, &self->d, &cfg, variant->accessor);
+	ASSERT_OK(&self->d, vring_run(&self->d, 100, NULL));
+}
+
+FIXTURE_TEARDOWN(in_order_bad)
+{
+	vring_close(&self->d);
+}
+
+/* Of the second buffer of the next packet */
+static struct vring_desc *second_rx(struct vring_dev *d)
+{
+	struct vring_queue *q = &d->q[VRING_RX];
+
+	return q->vring.desc + q->order[(q->last_used + 1) % q->vring.num];
+}
+
+/*
+ * Ten packets come, of which @lost are lost. The two buffers of the first are used empty,
+ * which one element cannot say of both.
+ */
+static void receive(struct __test_metadata *_metadata, struct vring_dev *d, uint64_t lost)
+{
+	eventfd_t errors = 0;
+
+	memset(&d->res, 0, sizeof(d->res));
+	for (int i = 0; i < 10; i++)
+		ASSERT_OK(d, vring_send(d));
+	ASSERT_OK(d, vring_idle(d));
+	EXPECT_EQ(lost, d->res.lost);
+	EXPECT_EQ(2UL, d->res.corrupt);
+	EXPECT_EQ(10 - lost, d->res.received);
+	EXPECT_EQ(0, eventfd_read(d->q[VRING_RX].err, &errors));
+	EXPECT_EQ(1UL, errors);
+}
+
+/* The packet goes into the next two. */
+TEST_F_TIMEOUT(in_order_bad, for_reading, PATIENCE)
+{
+	second_rx(&self->d)->flags &= ~VRING_DESC_F_WRITE;
+	receive(_metadata, &self->d, 0);
+	ASSERT_OK(&self->d, vring_run(&self->d, 500, NULL));
+}
+
+TEST_F_TIMEOUT(in_order_bad, unwritable, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	/* The last of the TX buffers, which few packets do not reach */
+	char *hole = d->buf + d->buf_len - 4096;
+
+	ASSERT_EQ(0, mprotect(hole, 4096, PROT_NONE));
+	second_rx(d)->addr = (uintptr_t)hole;
+	receive(_metadata, d, 1);
+	ASSERT_EQ(0, mprotect(hole, 4096, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vring_run(d, 500, NULL));
 }
 
 TEST_HARNESS_MAIN
