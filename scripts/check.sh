@@ -125,10 +125,24 @@ summary() {
 		}'
 }
 
+# first NAME PATH... -- COMMAND...: a part that is about the first kernel series alone
+first() { [ "$kernel_series" != 6.12 ] || part "$@"; }
+# again NAME PATH... -- COMMAND...: a part of NAME that runs once more, on Linux 7.3
+again() {
+	local name=$1 paths=()
+	shift
+	while [ "$1" != -- ]; do
+		paths+=("$1")
+		shift
+	done
+	shift
+	first "$name-7.3" "${paths[@]}" tests/kernel.sh -- env VARIANT=vm tests/kernel.sh 7.3 env "$@"
+}
+
 scripts/compose.sh > /dev/null
 part overlay "${vm[@]}" tools vm Documentation Makefile README.md scripts tests "$(echo ./*/)" -- env T= tests/overlay.sh
 # What the archives offer changes from day to day.
-part bases "${vm[@]}" tools Documentation scripts tests/{emitters,off-proof}.sh "$(date +%F)" --\
+first bases "${vm[@]}" tools Documentation scripts tests/{emitters,off-proof}.sh "$(date +%F)" --\
 	scripts/bases.sh ends
 part kernel "${vm[@]}" -- env VARIANT=vm scripts/build.sh
 part emitters "${vm[@]}" tools tests/emitters.sh -- tests/emitters.sh
@@ -138,14 +152,15 @@ part lint "${vm[@]}" tools vm Documentation scripts "${bench[@]}" tests qemu .ci
 part figures bench scripts/{parts,results}.sh Documentation README.md qemu/README.md -- bench/figures.py --check
 part barriers "${vm[@]}" tests/barriers.sh -- tests/barriers.sh
 part model tests/model tests/model.sh scripts/common.sh -- tests/model.sh
-part kernel-7.3 "${vm[@]}" tools tests scripts bench -- env VARIANT=vm tests/kernel.sh 7.3
+first kernel-7.3 "${vm[@]}" tools tests/{kernel,emitters,selftests}.sh tests/mutants scripts bench -- \
+	env VARIANT=vm T= tests/kernel.sh 7.3
 part selftests "${vm[@]}" tools tests/selftests.sh -- env VARIANT=vm T= tests/selftests.sh
 part vhostctl "${vm[@]}" tools vm tests/vhostctl.sh -- env VARIANT=vm T= tests/vhostctl.sh
 part fuzz-short "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
 	env VARIANT=vm SEED=1 CALLS=20000 VMS=1 REPLAY= tests/fuzz.sh
-part budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c "${bench[@]}" -- bench/bench.sh budget
+first budget "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c "${bench[@]}" -- bench/bench.sh budget
 part off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
-part stock-short "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
+first stock-short "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- tests/stock.sh short
 part qemu-7.2-short qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh short
 part qemu-10.0-short qemu/10.0 "${qemu[@]}" -- env QEMU=10.0 SANITIZE= T= qemu/check.sh short
 if [ -n "$full" ]; then
@@ -175,22 +190,33 @@ if [ -n "$full" ]; then
 	part mm-cost "${vm[@]}" "$t"/mmu_notifier "${bench[@]}" -- bench/mm-cost.sh
 	part mm-queues "${vhost[@]}" "$t"/vhost/ringmap_mmcost_tool.c "${bench[@]}" -- bench/mm-queues.sh
 	part ring-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c "${bench[@]}" -- bench/ring-cost.sh
-	part bench-quick "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c "${bench[@]}" -- env QUICK=1 bench/bench.sh
+	first bench-quick "${vhost[@]}" "$t"/vhost/ringmap_{bench,cost}_tool.c "${bench[@]}" -- env QUICK=1 bench/bench.sh
 	part trace-cost "${vhost[@]}" "$t"/vhost/ringmap_cost_tool.c "${bench[@]}" -- bench/trace-cost.sh
 	for release in ours stable; do
 		for flavours in plain rt; do
-			part "stock-$release-$flavours" "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- \
+			first "stock-$release-$flavours" "${vm[@]}" tools vm "${stock[@]}" "$(date +%F)" -- \
 				tests/stock.sh "$release" "$flavours"
 		done
 	done
-	part readers "${vm[@]}" tools vm scripts/apt.sh tests/{readers.sh,gaps.py} "$(date +%F)" -- tests/readers.sh
+	first readers "${vm[@]}" tools vm scripts/apt.sh tests/{readers.sh,gaps.py} "$(date +%F)" -- tests/readers.sh
 	part self-compare "${vm[@]}" tools tests/self-compare.sh -- tests/self-compare.sh
 	part guest "${vm[@]}" vm tests/guest.sh "${vsock[@]}" -- tests/guest.sh
 	part migrate "${vm[@]}" tools vm tests/migrate.sh -- env ROUNDS=5 tests/migrate.sh
 	part hmm "${vm[@]}" tests/hmm.sh -- tests/hmm.sh
 	part mutants-kvm "${vm[@]}" "$t"/kvm tests/{mutants,kvm-guests}.sh tests/mutants -- \
 		env VARIANT=vm T=kvm tests/mutants.sh
-	part kvm "${vm[@]}" "$t"/kvm tests/kvm-{check,guests}.sh -- env MODES= MEMORY= tests/kvm-check.sh
+	again selftests "${vm[@]}" tools tests/selftests.sh -- T= tests/selftests.sh
+	again lint "${vm[@]}" tools vm Documentation scripts "${bench[@]}" tests qemu .ci -- scripts/lint.sh
+	again off-proof "${vm[@]}" tests/off-proof.sh -- tests/off-proof.sh
+	again fuzz "${vhost[@]}" "$t"/vhost/ringmap_fuzz_test.c tests/fuzz.sh -- \
+		SEED="$(date +%s)" CALLS=1000000 VMS=2 REPLAY= tests/fuzz.sh
+	again storm "${vhost[@]}" "$t"/vhost/ringmap_storm_test.c tests/storm.sh -- tests/storm.sh
+	again order "${vm[@]}" tools tests/order.sh -- tests/order.sh
+	again selftests-debug "${vm[@]}" tools tests/selftests.sh -- VARIANT=debug T= tests/selftests.sh
+	again mutants-guards "${vm[@]}" tools tests/{mutants,barriers}.sh tests/mutants -- T=guards tests/mutants.sh
+	again mutants-debug "${vm[@]}" tools tests/{mutants,barriers}.sh tests/mutants -- T=debug tests/mutants.sh
+	again mutants-lies "${vm[@]}" tools tests/{mutants,barriers}.sh tests/mutants -- T=lies tests/mutants.sh
+	first kvm "${vm[@]}" "$t"/kvm tests/kvm-{check,guests}.sh -- env MODES= MEMORY= tests/kvm-check.sh
 	part qemu-7.2 qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE= T= qemu/check.sh
 	part qemu-7.2-sanitize qemu/7.2 "${qemu[@]}" -- env QEMU=7.2 SANITIZE=1 T= qemu/check.sh
 	part qemu-10.0 qemu/10.0 "${qemu[@]}" qemu/{peers,check-peers}.sh -- \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # lint.sh: checkpatch --strict, sparse and W=1 on our kernel code; checkpatch on our
 # user space, and shellcheck on the scripts. Patches that only measure still apply.
+# lint.sh kernel: only what depends on the kernel series, with our options on.
 . scripts/common.sh
 
 git rev-parse -q --verify HEAD > /dev/null || die "git does not read this checkout"
@@ -70,6 +71,11 @@ grep -E '(warning|error):' "$logs/lint.log" | sed "s|$tree/||" |
 	grep -E '^[^ ]*(ringmap|mmu_notifier|mmu_interval|numa_hint)|ringmap_|mn_|read_try_begin|_keeps|_cause' |
 	grep -v "$known" >&2 &&
 	note "sparse or the compiler warns about our code"
+
+if [ "${1:-}" = kernel ]; then
+	[ "$bad" = 0 ] || die "not clean"
+	exit
+fi
 
 # Options that may be off while the others are on, and one that is on for debugging alone
 for option in VHOST_TRACE=n VHOST_RINGMAP_WINDOWS=n MMU_NOTIFIER_CAUSES=n DEBUG_MMU_NOTIFIER_KEEPS=y; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# selftests.sh [SUITE]: build the kernel and the selftests, run them in the VM. The
+# selftests.sh [SUITE...]: build the kernel and the selftests, run them in the VM. The
 # suites are mm, vhost (vhost-net), faults (the same, odd cases), owner (the same, odd
 # processes), base (the same, faults that the base has), debugfs, null (the test device),
 # vsock, scsi and zcopy (vhost-net that does not copy); T=name runs one test, and
@@ -63,14 +63,14 @@ in_turn() {
 	return "$rc"
 }
 
-want=${1:-}
+want=$*
 [ -z "${T:-}" ] || want=$(suite_of "$T")
 rc=0 pids=()
 for name in "${suites[@]}"; do
-	case ${want:-$name} in "$name") ;; *) continue ;; esac
+	case " ${want:-$name} " in *" $name "*) ;; *) continue ;; esac
 	# mm has nothing of vhost, and no worker.
 	case $name,${WORKERS:-} in mm,kthread) continue ;; esac
-	if [ -n "$want" ]; then
+	if [ "$want" = "$name" ]; then
 		run_suite "$name" || rc=$?
 		continue
 	fi
