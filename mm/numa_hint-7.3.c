@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Look whether NUMA hints would change an entry, before anybody is told.
+ * Check whether NUMA hints would change an entry, before subscribers are notified.
  */
+#include <linux/debugfs.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/pagewalk.h>
@@ -9,7 +10,10 @@
 #include "internal.h"
 #include "numa_hint.h"
 
-/* What is not present gets no hint. */
+/* /sys/kernel/debug/numa_hint_look: with 0, subscribers are notified as without the option. */
+static bool numa_hint_look __read_mostly = true;
+
+/* An entry that is not present gets no hint. */
 static bool pte_changes(struct vm_area_struct *vma, unsigned long addr, pte_t pte)
 {
 	return pte_present(pte) && !pte_protnone(pte) &&
@@ -17,7 +21,7 @@ static bool pte_changes(struct vm_area_struct *vma, unsigned long addr, pte_t pt
 				       vma_is_single_threaded_private(vma));
 }
 
-/* As change_huge_pmd() decides; a part of a huge page is split. */
+/* The same conditions as in change_huge_pmd(). A hint for a part of a huge page splits it. */
 static bool huge_pmd_changes(struct vm_area_struct *vma, pmd_t pmd,
 			     unsigned long addr, unsigned long end)
 {
@@ -36,7 +40,7 @@ static int look_at_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	struct vm_area_struct *vma = walk->vma;
 	bool changes = false;
 	pte_t *start, *pte;
-	spinlock_t *ptl;	/* of the entries */
+	spinlock_t *ptl;	/* protects the entries */
 
 	cond_resched();
 	ptl = pmd_trans_huge_lock(pmd, vma);
@@ -71,18 +75,27 @@ static const struct mm_walk_ops look_ops = {
 
 /**
  * numa_hint_changes() - whether NUMA hints would change an entry that is present
- * @vma: where; not hugetlb
- * @addr: start
- * @end: end
+ * @vma: VMA of the range
+ * @addr: start of the range
+ * @end: end of the range
  *
  * An entry that begins to qualify after the look is left for the next scan.
  *
- * Context: the mmap lock is held.
- * Return: false if no such entry would change. True as well where nobody is told.
+ * Context: the caller holds the mmap lock.
+ * Return: false if no present entry would change. Always true for hugetlb, if the mm has
+ * no subscribers, and if the look is switched off.
  */
 bool numa_hint_changes(struct vm_area_struct *vma, unsigned long addr,
 		       unsigned long end)
 {
 	return !mm_has_notifiers(vma->vm_mm) || is_vm_hugetlb_page(vma) ||
+	       !READ_ONCE(numa_hint_look) ||
 	       walk_page_range_vma(vma, addr, end, &look_ops, NULL);
 }
+
+static int __init numa_hint_init(void)
+{
+	debugfs_create_bool("numa_hint_look", 0600, NULL, &numa_hint_look);
+	return 0;
+}
+late_initcall(numa_hint_init);
