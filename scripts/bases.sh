@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # bases.sh [ends|VERSION]: try the branch on every source package of its kernel series that
-# the configured suites and those of newer releases offer, and print a table. Of each only
-# what the patches and the touched objects need is unpacked. "ends": the oldest and the
-# newest; VERSION: that point release.
+# the configured suites and those of newer releases offer, and print a table; for 7.3 on
+# those of 7.2 as well. Of each only what the patches and the touched objects need is
+# unpacked. "ends": the oldest and the newest; VERSION: that point release.
 # All of this has a cache of its own inside the cache.
 mkdir -p "$RINGMAP_CACHE"/{bases,ccache,proofs}
 export RINGMAP_CACHE=$RINGMAP_CACHE/bases
@@ -11,13 +11,16 @@ ln -sfn -t "$RINGMAP_CACHE" ../ccache ../proofs
 . scripts/apt.sh
 . scripts/tree.sh
 
-package=linux-source-$kernel_series
+packages=("linux-source-$kernel_series")
+[ "$kernel_series" != 7.3 ] || packages=(linux-source-7.2 "${packages[@]}")
 dir=$cache
 
-say "looking for $package"
+say "looking for ${packages[*]}"
 newer_sources deb
-offered "$package" > "$dir/offered"
-[ -s "$dir/offered" ] || die "the package archives offer no $package; is there a network?"
+for package in "${packages[@]}"; do
+	offered "$package" | sed "s/$/ $package/"
+done > "$dir/offered"
+[ -s "$dir/offered" ] || die "the package archives offer no ${packages[*]}; is there a network?"
 case ${1:-} in
 '') cat "$dir/offered" ;;
 ends) sed -n '1p;$p' "$dir/offered" | uniq ;;
@@ -45,14 +48,14 @@ unpack() {
 rows=$dir/rows
 : > "$rows"
 bad=0
-while read -r point version suites <&3; do
+while read -r point version suites package <&3; do
 	start=$SECONDS applies=strict built=no
 	deb=$(fetch_package "$dir" "$package" "$version")
 	say "$point: unpacking"
 	unpack "$deb"
-	if ! BASE=$deb scripts/compose.sh > /dev/null 2> "$logs/compose-$point.log"; then
+	if ! ANY_BASE=1 BASE=$deb scripts/compose.sh > /dev/null 2> "$logs/compose-$point.log"; then
 		applies=failed built=-
-		cat "$logs/compose-$point.log" >&2
+		case $point in "$kernel_series".*) cat ;; *) grep '^error' ;; esac < "$logs/compose-$point.log" >&2
 	elif [ -s "$logs/inexact" ]; then
 		applies=inexact
 		grep -h '@@' "$logs/inexact" >&2
@@ -60,7 +63,8 @@ while read -r point version suites <&3; do
 	if [ "$built" = no ] && scripts/build.sh touched && VARIANT=kvm scripts/build.sh touched; then
 		built=yes
 	fi
-	[ "$built" = yes ] || bad=$((bad + 1))
+	# Of another series, it is only shown.
+	[ "$built" = yes ] || [ "${point#"$kernel_series".}" = "$point" ] || bad=$((bad + 1))
 	echo "$point $applies $built $((SECONDS - start)) $suites" >> "$rows"
 done 3< "$dir/wanted"
 [ "$(wc -l < "$rows")" = "$(wc -l < "$dir/wanted")" ] || die "not every base was tried"
@@ -68,4 +72,4 @@ rm -rf "$tree" "$cache/build"
 awk '
 	BEGIN { printf "%-10s %-8s %-6s %8s  %s\n", "version", "applies", "builds", "seconds", "suites" }
 	{ printf "%-10s %-8s %-6s %8d  %s\n", $1, $2, $3, $4, $5 }' "$rows"
-[ "$bad" = 0 ] || die "the branch does not apply to $bad of $(wc -l < "$rows"), or does not build there"
+[ "$bad" = 0 ] || die "the branch does not apply to $bad of these, or does not build there"

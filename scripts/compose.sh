@@ -27,7 +27,7 @@ fi
 version=$(make -s -C "$tree" kernelversion)
 case $version in
 "$kernel_series".*) ;;
-*) die "the base is $version; this branch is for $kernel_series.y" ;;
+*) [ -n "${ANY_BASE:-}" ] || die "the base is $version; this branch is for $kernel_series.y" ;;
 esac
 [ "$version" = "$tested" ] || say "warning: base $version is untested, $tested was tested"
 
