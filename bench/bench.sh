@@ -69,8 +69,8 @@ step "the report"
 metadata > "$out/metadata"
 awk -v out="$out" -v results="$out/bench.tsv" -f bench/lib.awk -f bench/results.awk "$out/metadata" \
 	"$out"/count-{base,bound,ours}{,.count,.worker} "$out"/time-*
-awk -F '\t' -v out="$out" -f bench/lib.awk -f bench/goals.awk "$out"/{counts,messages}.tsv "$out/holds.longest" \
-	> "$out/goals"
+awk -F '\t' -v out="$out" -v series="$kernel_series" -f bench/lib.awk -f bench/goals.awk \
+	"$out"/{counts,messages}.tsv "$out/holds.longest" > "$out/goals"
 grep -q kvm "$shared/accel" && accel=kvm || accel=tcg
 awk -v out="$out" -v accel="$accel" -f bench/lib.awk -f bench/report.awk \
 	"$out"/{goals,counts,messages,rates}.tsv > "$out/report.md"

@@ -30,6 +30,7 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
@@ -69,7 +70,7 @@ static const struct workload {
 	bool quick;
 	unsigned int window, frame, num, pairs, chain;
 	enum vring_memory memory;
-	bool iotlb, log;
+	bool iotlb, log, in_order;
 	/* What happens meanwhile, so often a second; or before each packet */
 	void (*disturb)(struct bench *b, unsigned long n);
 	unsigned int rate;
@@ -82,6 +83,8 @@ static const struct workload {
 	{ "tx,window=4", TX, true, .window = 4 },
 	{ "tx,window=16", TX, true, .window = 16 },
 	{ "tx,window=64", TX, true, .window = 64 },
+	/* Where vhost offers it: from Linux 7.3 on */
+	{ "tx,in_order,window=64", TX, true, .window = 64, .in_order = true },
 	{ "tx,frame=256", TX, .frame = 256 },
 	{ "tx,frame=512", TX, .frame = 512 },
 	{ "tx,frame=1024", TX, .frame = 1024 },
@@ -227,6 +230,7 @@ static void net_open(struct bench *b)
 	cfg.chain = w->chain;
 	cfg.iotlb = w->iotlb;
 	cfg.log = w->log;
+	cfg.in_order = w->in_order;
 	cfg.sink = w->kind == TX;
 	cfg.inject = w->kind == RX;
 	for (unsigned int i = 0; i < b->devices; i++) {
@@ -631,6 +635,17 @@ static int client(const char *tap, char **modes)
 	return 0;
 }
 
+static bool offers_in_order(void)
+{
+	uint64_t features = 0;
+	int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, VHOST_GET_FEATURES, &features))
+		err(1, "/dev/vhost-net");
+	close(fd);
+	return features & (1ULL << VIRTIO_F_IN_ORDER);
+}
+
 static bool wanted(const struct workload *w, const char *mode)
 {
 	const char *only = getenv("BENCH_ONLY");
@@ -638,6 +653,8 @@ static bool wanted(const struct workload *w, const char *mode)
 
 	/* What raw pointers to the rings would be to a device IOTLB, nobody says. */
 	if (w->iotlb && !strcmp(mode, "bound"))
+		return false;
+	if (w->in_order && !offers_in_order())
 		return false;
 	if (!only)
 		return w->quick || !getenv("BENCH_QUICK");
