@@ -216,7 +216,7 @@ class Results:
                             ('holds', [f'- - - {longest:.0f}'])):
             with open(f'{work}/{name}', 'w', encoding='utf-8') as file:
                 file.writelines(line + '\n' for line in lines)
-        printed = awk(['-F', '\t', '-v', 'out=' + work], 'goals', work, 'counts.tsv', 'messages.tsv', 'holds')
+        printed = awk(['-F', '\t', '-v', 'out=' + work, '-v', 'series=6.12'], 'goals', work, 'counts.tsv', 'messages.tsv', 'holds')
         with open(f'{work}/goals', 'w', encoding='utf-8') as file:
             file.write(printed)
         return [line.split('\t') for line in read(f'{work}/goals.tsv').splitlines()]
