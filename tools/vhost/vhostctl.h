@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * vhostctl: see what vhost does to its rings, and steer it. What the verbs share.
+ * vhostctl: see how vhost accesses its rings, and choose how. What the verbs share.
  */
 #ifndef VHOSTCTL_H
 #define VHOSTCTL_H
