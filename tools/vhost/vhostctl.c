@@ -28,7 +28,7 @@ static const struct verb {
 static void help(FILE *f)
 {
 	fputs("Usage: vhostctl VERB [OPTIONS...]\n"
-	      "See what vhost does to its rings, and steer it.\n\n", f);
+	      "See how vhost accesses its rings, and choose how.\n\n", f);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		fprintf(f, "  %-8s %s\n", verbs[i].name, verbs[i].what);
 	fputs("\n'vhostctl VERB --help' explains a verb; vhostctl(8) all of them.\n"
