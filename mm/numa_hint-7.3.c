@@ -60,7 +60,7 @@ static int look_at_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	return changes;
 }
 
-/* Too rare to look closer. */
+/* Huge PUDs are too rare to look closer. */
 static int look_at_pud(pud_t *pud, unsigned long addr, unsigned long end,
 		       struct mm_walk *walk)
 {
