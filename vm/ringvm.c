@@ -203,8 +203,9 @@ static pid_t start_qemu(const char *accel, const char *initrd,
 	/* Without ACPI the MP table is all there is, and it lists sockets. */
 	snprintf(cpus, sizeof(cpus), "%d,sockets=%d,cores=1,threads=1",
 		 cfg.cpus, cfg.cpus);
+	/* On a busy host no timer interrupt may come while the kernel looks for one. */
 	snprintf(line, sizeof(line),
-		 "console=ttyS0 panic=-1 reboot=t quiet loglevel=%d ringvm.root=%s%s%s %s",
+		 "console=ttyS0 no_timer_check panic=-1 reboot=t quiet loglevel=%d ringvm.root=%s%s%s %s",
 		 interactive ? 4 : 7, host ? "host" : "initrd",
 		 interactive ? " ringvm.interactive" : "",
 		 cfg.icount || !strstr(accel, "single") ? "" :
