@@ -43,6 +43,7 @@ suite_options() {
 not_yet() {
 	case $1,$kernel_series in
 	mm,6.12) printf -- '-T %s ' uffd_rwp uffd_rwp_resolve ;;
+	zcopy,6.12) printf -- '-T %s ' in_order ;;
 	esac
 }
 

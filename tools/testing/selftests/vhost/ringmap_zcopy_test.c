@@ -301,10 +301,11 @@ static int set_backend(struct device *d, int fd)
 }
 
 static void open_device(struct __test_metadata *_metadata, struct world *w,
-			const char *accessor)
+			const char *accessor, uint64_t features)
 {
 	ASSERT_OK(&w->d, device_open(&w->d, "/dev/vhost-net", accessor, 2, ENTRIES,
-				     2 * HUGE - RINGS, BIT_ULL(VIRTIO_RING_F_EVENT_IDX)));
+				     2 * HUGE - RINGS,
+				     BIT_ULL(VIRTIO_RING_F_EVENT_IDX) | features));
 	ASSERT_EQ(2 * HUGE, w->d.len);
 	w->to = &w->tap[0];
 	ASSERT_EQ(0, set_backend(&w->d, w->to->fd));
@@ -326,7 +327,7 @@ FIXTURE_SETUP(zcopy)
 		ASSERT_TRUE(COMES(forwards(port_names[i])));
 	for (int i = 0; i < TAPS; i++)
 		open_tap(_metadata, &w->tap[i]);
-	open_device(_metadata, w, variant->accessor);
+	open_device(_metadata, w, variant->accessor, 0);
 }
 
 FIXTURE_TEARDOWN(zcopy)
@@ -633,7 +634,7 @@ TEST_F_TIMEOUT(zcopy, owner_reset, PATIENCE)
 	/* Nor does it use anything later. */
 	EXPECT_EQ(used_index(w), w->d.q[TX].last_used);
 	device_close(&w->d);
-	open_device(_metadata, w, variant->accessor);
+	open_device(_metadata, w, variant->accessor, 0);
 	unplug_all(_metadata);
 	expect_traffic(_metadata, w, variant->accessor);
 }
@@ -653,7 +654,7 @@ TEST_F_TIMEOUT(zcopy, owner_killed, PATIENCE)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		open_device(_metadata, w, variant->accessor);
+		open_device(_metadata, w, variant->accessor, 0);
 		hold_packets(_metadata, w, heads);
 		memcpy(path, w->d.vdev.debugfs, sizeof(path));
 		if (write(ready[1], path, sizeof(path)) == sizeof(path))
@@ -677,7 +678,7 @@ TEST_F_TIMEOUT(zcopy, owner_killed, PATIENCE)
 	close(ready[0]);
 	EXPECT_TRUE(COMES(gone(0) == HELD / PORTS));
 	EXPECT_TRUE(COMES(access(path, F_OK)));
-	open_device(_metadata, w, variant->accessor);
+	open_device(_metadata, w, variant->accessor, 0);
 	expect_traffic(_metadata, w, variant->accessor);
 }
 
@@ -691,7 +692,7 @@ TEST_F_TIMEOUT(zcopy, count_freed, PATIENCE)
 	ASSERT_LT(0, before);
 	for (int i = 0; i < devices; i++) {
 		device_close(&w->d);
-		open_device(_metadata, w, variant->accessor);
+		open_device(_metadata, w, variant->accessor, 0);
 		if (i % 2)
 			ASSERT_EQ(0, ioctl(w->d.vdev.fd, VHOST_RESET_OWNER));
 	}
@@ -700,6 +701,31 @@ TEST_F_TIMEOUT(zcopy, count_freed, PATIENCE)
 		TH_LOG("%d devices, %ld objects more", devices,
 		       slab_objects("kmalloc-64") - before);
 	}
+}
+
+/*
+ * A used element of an in-order ring says that all earlier buffers are used, too. So a short
+ * packet, which is copied, must not be used while the network has the long ones before it.
+ */
+TEST_F_TIMEOUT(zcopy, in_order, PATIENCE)
+{
+	struct world *w = &self->w;
+	const int held = 4;
+
+	device_close(&w->d);
+	open_device(_metadata, w, variant->accessor, BIT_ULL(VIRTIO_F_IN_ORDER));
+	for (int i = 0; i < held; i++)
+		send_packet(w, 0, 1000 + i);
+	send_packet(w, 0, 100);
+	EXPECT_TRUE(COMES(used_index(w))) {
+		TH_LOG("nothing is used");
+	}
+	/* All of them were copied. */
+	EXPECT_TRUE(COMES(used_index(w) == held + 1)) {
+		TH_LOG("%u are used", used_index(w));
+	}
+	unplug_all(_metadata);
+	EXPECT_TRUE(COMES(gone(0) == w->left[0]));
 }
 
 TEST_HARNESS_MAIN
