@@ -605,12 +605,12 @@ static enum vhost_miss publish_fill(struct vhost_virtqueue *vq, const u16 *nhead
 {
 	const size_t size = sizeof(struct vring_used_elem);
 	unsigned int slot = vq->last_used_idx & (vq->num - 1);
-	unsigned int n = (u16)(idx_after(vq->last_used_idx, nheads, count) -
+	unsigned int n = (u16)(idx_after(vq->last_used_idx, nheads, count - 1) + 1 -
 			       vq->last_used_idx);
 	unsigned int run = min(n, vq->num - slot);
 	enum vhost_miss miss;
 
-	/* Of an in-order ring with the gaps, and at most all of it */
+	/* From the first to the last element, with the gaps, and at most all of the ring */
 	n = min(n, vq->num);
 	miss = ringmap_fill(vq, VHOST_ADDR_USED, offsetof(struct vring_used, ring[slot]),
 			    run * size);

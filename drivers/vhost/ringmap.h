@@ -342,10 +342,18 @@ vhost_ringmap_publish_in_order(struct vhost_virtqueue *vq,
 }
 #endif
 
-/* Count used elements that are about to be published, with any accessor. */
+/*
+ * Count used buffers that are about to be published, with any accessor. @nheads as in
+ * vhost_ringmap_publish_in_order(), or NULL.
+ */
 static __always_inline void
-vhost_ringmap_count(struct vhost_virtqueue *vq, unsigned int count)
+vhost_ringmap_count(struct vhost_virtqueue *vq, const u16 *nheads, unsigned int n)
 {
+	unsigned int count = n;
+
+	if (nheads)
+		for (count = 0; n--; )
+			count += *nheads++;
 	/* debugfs reads it without the mutex. */
 	data_race(vq->ringmap.used += count);
 }

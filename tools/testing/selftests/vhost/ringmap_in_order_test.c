@@ -75,6 +75,9 @@ TEST_F_TIMEOUT(in_order, traffic, PATIENCE)
 	if (!strcmp(variant->accessor, "ringmap"))
 		expect_mapped(_metadata, d, 2000);
 	ASSERT_OK(d, vring_idle(d));
+	/* The counter is of buffers, and not of elements. */
+	for (int q = 0; q < VRING_QUEUES; q++)
+		EXPECT_EQ(load(&d->q[q].vring.used->idx), (uint16_t)vring_stat(d, q, "used"));
 }
 
 /* The accessor changes, and each goes on where the other was. */
