@@ -12,7 +12,7 @@ suite_of() {
 	cause.* | keep.* | moving.* | global.*) echo mm ;;
 	faults.* | odd.* | reverted_2019.*) echo faults ;;
 	owner.* | busy.* | first_notifier.*) echo owner ;;
-	in_order.* | in_order_log.* | in_order_bad.*) echo in_order ;;
+	in_order.* | in_order_log.* | in_order_gap.* | in_order_bad.*) echo in_order ;;
 	base.* | debugfs.* | null.* | vsock.* | scsi.* | zcopy.*) echo "${1%%.*}" ;;
 	*) echo vhost ;;
 	esac

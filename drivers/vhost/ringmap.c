@@ -62,7 +62,7 @@
  * Who waits for whom: registration may sleep, and removal waits for invalidations to end.
  * Both happen under the fill mutex, which the data path only tries and the callback never
  * takes. The callback waits for at most one section: one publication of
- * VHOST_RINGMAP_USED elements, or one scan of the addresses of a region.
+ * VHOST_RINGMAP_USED elements, or one scan of the addresses of all regions.
  */
 
 #define pr_fmt(fmt) "vhost: " fmt

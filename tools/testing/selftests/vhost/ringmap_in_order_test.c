@@ -198,6 +198,61 @@ TEST_F_TIMEOUT(in_order_log, elements, PATIENCE)
 	EXPECT_FALSE(vring_page_logged(d, behind));
 }
 
+/* --- a used element that stands for buffers whose places reach into the next page --- */
+
+FIXTURE(in_order_gap) {
+	struct vring_dev d;
+};
+
+FIXTURE_VARIANT(in_order_gap) {
+	const char *accessor;
+};
+
+FIXTURE_VARIANT_ADD(in_order_gap, uaccess) { .accessor = "uaccess" };
+FIXTURE_VARIANT_ADD(in_order_gap, checked) { .accessor = "checked" };
+FIXTURE_VARIANT_ADD(in_order_gap, ringmap) { .accessor = "ringmap" };
+
+FIXTURE_SETUP(in_order_gap)
+{
+	struct vring_config cfg = VRING_CONFIG_DEFAULT;
+
+	cfg.in_order = true;
+	cfg.event_idx = false;
+	cfg.num[VRING_TX] = NUM;
+	cfg.offset[VRING_USED] = OFFSET;
+	open_and_start(_metadata, &self->d, &cfg, variant->accessor);
+}
+
+FIXTURE_TEARDOWN(in_order_gap)
+{
+	vring_close(&self->d);
+}
+
+/* vhost writes one element. The page behind it cannot be mapped, and need not be. */
+TEST_F_TIMEOUT(in_order_gap, not_written, PATIENCE)
+{
+	struct vring_dev *d = &self->d;
+	struct vring_used *used = d->q[VRING_TX].vring.used;
+	char *first = (char *)used - OFFSET, *last = (char *)&used->ring[1008];
+	long long fallbacks;
+
+	ASSERT_EQ(0U, (uintptr_t)last % 4096);
+	ASSERT_OK(d, vring_run(d, 950, NULL));
+	ASSERT_OK(d, vring_idle(d));
+	/* vhost forgets all pages of the ring. The driver's stores make two writable. */
+	ASSERT_EQ(0, mprotect(first, last + 4096 - first, PROT_READ));
+	ASSERT_EQ(0, mprotect(first, last - first, PROT_READ | PROT_WRITE));
+	store(&used->flags, load(&used->flags));
+	store(&used->ring[950].len, 0);
+	fallbacks = vring_stat(d, VRING_TX, "fallback");
+	batch(_metadata, d, 62);
+	EXPECT_EQ(1012, load(&used->idx));
+	if (!strcmp(variant->accessor, "ringmap"))
+		EXPECT_EQ(fallbacks, vring_stat(d, VRING_TX, "fallback"));
+	ASSERT_EQ(0, mprotect(last, 4096, PROT_READ | PROT_WRITE));
+	ASSERT_OK(d, vring_run(d, 1000, NULL));
+}
+
 /* --- RX buffers without a packet --- */
 
 FIXTURE(in_order_bad) {
